@@ -1,0 +1,3 @@
+//! Being built.
+mod environment;
+pub use environment::{Environment, ProfilePaths};

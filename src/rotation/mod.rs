@@ -1,0 +1,3 @@
+//! When to ask STS again, and what becomes of the answer.
+
+pub mod port;
