@@ -1,3 +1,16 @@
 //! AWS STS: what can be asked of it, and the door to it.
+//!
+//! [`request`] is floor 1 and knows no SDK. The rest is the door: the only
+//! place where the AWS SDK is named, and the only one that sends secrets out.
 
+mod base;
+mod chain;
+mod client;
+mod codes;
+mod command;
+mod failure;
+mod network;
 pub mod request;
+mod shared_files;
+
+pub use chain::RoleChain;

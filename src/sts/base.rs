@@ -1,0 +1,224 @@
+//! Whose signature the first call carries.
+//!
+//! Everything is read anew for each attempt, so that a login or an edited file
+//! is seen without a restart; the SDK's own profile provider keeps a failure
+//! for ever, so it is made anew as well. Never asks an IMDS or a container
+//! endpoint: that might be us.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+#[allow(deprecated)]
+use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::Credentials as Signer;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sdk_sts::config::Region;
+use aws_smithy_types::retry::RetryConfig;
+use jiff::Timestamp;
+
+use super::client::{Client, WallTime, timeout_config};
+use super::network::Network;
+use super::request::{Base, BaseKind, Source};
+use super::shared_files::Section;
+use super::{command, failure};
+use crate::clock::Clock;
+use crate::config::Environment;
+use crate::failure::{Failure, Kind};
+use crate::role::{RoleArn, SessionName};
+use crate::secret::Secret;
+
+/// Where base credentials come from.
+#[derive(Debug)]
+pub(super) struct Bases {
+    source: Arc<Source>,
+    network: Network,
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bases {
+    pub(super) const fn new(
+        source: Arc<Source>,
+        network: Network,
+        client: Client,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            source,
+            network,
+            client,
+            clock,
+        }
+    }
+
+    /// The base credentials as they are at this moment.
+    pub(super) async fn credentials(&self) -> Result<Signer, Failure> {
+        match &self.source.base {
+            Base::Environment => of_environment(&self.source.environment),
+            Base::Profile { name, kind } => match kind {
+                BaseKind::Keys => of_keys(&Section::read(&self.source.paths, name)?),
+                BaseKind::Process => self.of_command(name).await,
+                BaseKind::WebIdentity => self.of_web_identity(name).await,
+                BaseKind::Sso | BaseKind::Login => self.of_login(name, *kind).await,
+            },
+        }
+    }
+
+    async fn of_command(&self, name: &str) -> Result<Signer, Failure> {
+        let section = Section::read(&self.source.paths, name)?;
+        let line = section.need("credential_process")?;
+        let signer = command::credentials(line, self.source.timeouts.process).await?;
+        let wall = SystemTime::from(self.clock.now().wall);
+        if signer.expiry().is_some_and(|expiry| expiry <= wall) {
+            return Err(Failure::new(
+                Kind::NoBase,
+                "credential_process printed credentials that have already expired",
+            )
+            .hint("log in again with the tool that it runs"));
+        }
+        Ok(signer)
+    }
+
+    async fn of_web_identity(&self, name: &str) -> Result<Signer, Failure> {
+        let section = Section::read(&self.source.paths, name)?;
+        let role_arn: RoleArn = section.need("role_arn")?.parse().map_err(|error| {
+            Failure::new(
+                Kind::NoBase,
+                format!("role_arn of profile {name} is {error}"),
+            )
+        })?;
+        let file = section.need("web_identity_token_file")?;
+        let token = read_token(Path::new(file))?;
+        let session_name =
+            SessionName::nearest(section.get("role_session_name").unwrap_or("assumed"));
+        let grant = self
+            .client
+            .assume_role_with_web_identity(&role_arn, &session_name, &token)
+            .await?;
+        Ok(Signer::builder()
+            .access_key_id(grant.credentials.access_key_id())
+            .secret_access_key(grant.credentials.secret_access_key().expose())
+            .session_token(grant.credentials.session_token().expose())
+            .expiry(grant.credentials.expiration().into())
+            .account_id(role_arn.account().as_str())
+            .provider_name("WebIdentity")
+            .build())
+    }
+
+    async fn of_login(&self, name: &str, kind: BaseKind) -> Result<Signer, Failure> {
+        let provider = ProfileFileCredentialsProvider::builder()
+            .configure(&self.provider_config())
+            .profile_files(self.profile_files())
+            .profile_name(name)
+            .with_custom_provider("Ec2InstanceMetadata", Never)
+            .with_custom_provider("EcsContainer", Never)
+            .build();
+        Box::pin(provider.provide_credentials())
+            .await
+            .map_err(|error| self.no_login(&error, name, kind))
+    }
+
+    fn provider_config(&self) -> ProviderConfig {
+        ProviderConfig::empty()
+            .with_region(Some(Region::new(self.source.region.as_str().to_owned())))
+            .with_http_client(self.network.clone())
+            .with_time_source(WallTime(Arc::clone(&self.clock)))
+            .with_sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .with_retry_config(RetryConfig::disabled())
+            .with_timeout_config(timeout_config(self.source.timeouts))
+    }
+
+    #[allow(deprecated)]
+    fn profile_files(&self) -> ProfileFiles {
+        let paths = &self.source.paths;
+        [
+            (ProfileFileKind::Config, &paths.config),
+            (ProfileFileKind::Credentials, &paths.credentials),
+        ]
+        .into_iter()
+        .filter(|(_, path)| path.exists())
+        .fold(ProfileFiles::builder(), |files, (kind, path)| {
+            files.with_file(kind, path)
+        })
+        .build()
+    }
+
+    fn no_login(&self, error: &CredentialsError, name: &str, kind: BaseKind) -> Failure {
+        if let Some(mut failure) = failure::transport(error, self.source.timeouts) {
+            failure.message = format!("logging in as profile {name}: {}", failure.message);
+            return failure;
+        }
+        let what = match kind {
+            BaseKind::Login => "console login",
+            _ => "IAM Identity Center",
+        };
+        let verb = match kind {
+            BaseKind::Login => "aws login",
+            _ => "aws sso login",
+        };
+        Failure::new(
+            Kind::NoBase,
+            format!("no credentials from {what}: {}", failure::last(error)),
+        )
+        .hint(format!("run `{verb} --profile {name}`"))
+    }
+}
+
+fn of_environment(environment: &Environment) -> Result<Signer, Failure> {
+    let need = |name: &str| {
+        environment.get(name).ok_or_else(|| {
+            Failure::new(Kind::NoBase, format!("{name} is not set"))
+                .hint("set it in the environment that the daemon is started from")
+        })
+    };
+    let mut signer = Signer::builder()
+        .access_key_id(need("AWS_ACCESS_KEY_ID")?)
+        .secret_access_key(need("AWS_SECRET_ACCESS_KEY")?)
+        .provider_name("Environment");
+    signer.set_session_token(environment.get("AWS_SESSION_TOKEN").map(str::to_owned));
+    signer.set_account_id(environment.get("AWS_ACCOUNT_ID").map(Into::into));
+    let expiration = environment.get("AWS_CREDENTIAL_EXPIRATION");
+    let expiration = expiration.and_then(|text| text.parse::<Timestamp>().ok());
+    signer.set_expiry(expiration.map(Into::into));
+    Ok(signer.build())
+}
+
+fn of_keys(section: &Section) -> Result<Signer, Failure> {
+    let mut signer = Signer::builder()
+        .access_key_id(section.need("aws_access_key_id")?)
+        .secret_access_key(section.need("aws_secret_access_key")?)
+        .provider_name("Profile");
+    signer.set_session_token(section.get("aws_session_token").map(str::to_owned));
+    signer.set_account_id(section.get("aws_account_id").map(Into::into));
+    Ok(signer.build())
+}
+
+fn read_token(path: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(
+            Kind::NoBase,
+            format!("cannot read {}: {error}", path.display()),
+        )
+        .hint("web_identity_token_file names the file that holds the token")
+    })?;
+    Ok(Secret::new(text.trim()))
+}
+
+/// Stands where the SDK would ask an instance or a container for credentials.
+#[derive(Debug)]
+struct Never;
+
+impl ProvideCredentials for Never {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded(
+            "an instance or container endpoint is never asked, for it might be this daemon",
+        )))
+    }
+}

@@ -1,0 +1,268 @@
+//! The calls to STS, one attempt each: the SDK's own retries are off.
+//!
+//! Nothing is taken from the environment or from a default chain: those ask
+//! IMDS, which is us. What came back is judged in `failure`.
+//!
+//! Our clock may be wrong. The SDK learns the offset from the `Date` of every
+//! reply, refusals too, and signs the next request of the same client with it;
+//! so this client is kept, and the attempt after a `SignatureDoesNotMatch`
+//! succeeds even if the clock is off by hours. Expirations stay as STS states
+//! them: rotation compares them with the wall clock, and with the `Date` that
+//! a [`Grant`] carries.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials as Signer;
+use aws_sdk_sts::Client as Sdk;
+use aws_sdk_sts::config::{self, BehaviorVersion, Config};
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::types::Credentials as Issued;
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use jiff::Timestamp;
+
+use super::failure::{self, Circumstances};
+use super::network::Network;
+use super::request::{AssumeRole, Source, Timeouts};
+use crate::clock::Clock;
+use crate::credentials::{Credentials, Grant};
+use crate::failure::{Failure, Kind};
+use crate::role::{AccountId, RoleArn, SessionName};
+use crate::secret::Secret;
+
+/// STS at one endpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    sdk: Sdk,
+    clock: Arc<dyn Clock>,
+    timeouts: Timeouts,
+}
+
+impl Client {
+    /// Calls nobody yet.
+    pub(super) fn new(source: &Source, network: &Network, clock: Arc<dyn Clock>) -> Self {
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(config::Region::new(source.region.as_str().to_owned()))
+            .http_client(network.clone())
+            .time_source(WallTime(Arc::clone(&clock)))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeout_config(source.timeouts))
+            .stalled_stream_protection(config::StalledStreamProtectionConfig::disabled())
+            .identity_cache(config::IdentityCache::no_cache());
+        config.set_app_name(config::AppName::new("assumed").ok());
+        config.set_endpoint_url(source.endpoint_url.clone());
+        Self {
+            sdk: Sdk::from_conf(config.build()),
+            clock,
+            timeouts: source.timeouts,
+        }
+    }
+
+    /// `AssumeRole`, signed by `signer`.
+    pub(super) async fn assume_role(
+        &self,
+        role: &AssumeRole,
+        signer: Signer,
+    ) -> Result<Grant, Failure> {
+        let postmark = Postmark::default();
+        let session_token = signer.session_token().map(Secret::new);
+        let seconds = i32::try_from(role.duration.get().as_secs()).ok();
+        let reply = self
+            .sdk
+            .assume_role()
+            .role_arn(role.role_arn.as_str())
+            .role_session_name(role.role_session_name.as_str())
+            .set_duration_seconds(seconds)
+            .set_external_id(role.external_id.as_ref().map(|id| id.as_str().to_owned()))
+            .customize()
+            .config_override(signed_by(signer))
+            .interceptor(postmark.clone())
+            .send();
+        let reply = Box::pin(reply)
+            .await
+            .map_err(|error| self.judge(&error, &postmark, session_token.as_ref()))?;
+        granted(reply.credentials, &role.role_arn, &postmark)
+    }
+
+    /// `AssumeRoleWithWebIdentity`: the token speaks for itself, nothing is signed.
+    pub(super) async fn assume_role_with_web_identity(
+        &self,
+        role_arn: &RoleArn,
+        session_name: &SessionName,
+        token: &Secret,
+    ) -> Result<Grant, Failure> {
+        let postmark = Postmark::default();
+        let reply = self
+            .sdk
+            .assume_role_with_web_identity()
+            .role_arn(role_arn.as_str())
+            .role_session_name(session_name.as_str())
+            .web_identity_token(token.expose())
+            .customize()
+            .interceptor(postmark.clone())
+            .send();
+        let reply = Box::pin(reply)
+            .await
+            .map_err(|error| self.judge(&error, &postmark, Some(token)))?;
+        granted(reply.credentials, role_arn, &postmark)
+    }
+
+    /// `GetCallerIdentity`, which needs no permission (A10).
+    pub(super) async fn caller_account(&self, signer: Signer) -> Result<AccountId, Failure> {
+        let postmark = Postmark::default();
+        let session_token = signer.session_token().map(Secret::new);
+        let reply = self
+            .sdk
+            .get_caller_identity()
+            .customize()
+            .config_override(signed_by(signer))
+            .interceptor(postmark.clone())
+            .send();
+        let reply = Box::pin(reply)
+            .await
+            .map_err(|error| self.judge(&error, &postmark, session_token.as_ref()))?;
+        reply
+            .account()
+            .and_then(|account| account.parse().ok())
+            .ok_or_else(|| Failure::new(Kind::Nonsense, "an identity without an account"))
+    }
+
+    fn judge<E>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        postmark: &Postmark,
+        sent: Option<&Secret>,
+    ) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let circumstances = Circumstances {
+            timeouts: self.timeouts,
+            wall: self.clock.now().wall,
+            signed: postmark.read().signed,
+            date: postmark.read().date,
+        };
+        failure::of(error, &circumstances).without(sent)
+    }
+}
+
+/// The limits of one call, for STS and for whatever a base has to ask.
+pub(super) fn timeout_config(timeouts: Timeouts) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(timeouts.connect)
+        .operation_attempt_timeout(timeouts.attempt)
+        .operation_timeout(timeouts.operation)
+        .build()
+}
+
+fn signed_by(signer: Signer) -> config::Builder {
+    Config::builder()
+        .credentials_provider(signer)
+        .identity_cache(config::IdentityCache::no_cache())
+}
+
+fn granted(
+    issued: Option<Issued>,
+    role_arn: &RoleArn,
+    postmark: &Postmark,
+) -> Result<Grant, Failure> {
+    let issued =
+        issued.ok_or_else(|| Failure::new(Kind::Nonsense, "STS answered without credentials"))?;
+    let expiration = timestamp(issued.expiration).ok_or_else(|| {
+        Failure::new(Kind::Nonsense, "STS answered with an impossible expiration")
+    })?;
+    let credentials = Credentials::new(
+        issued.access_key_id,
+        Secret::new(issued.secret_access_key),
+        Secret::new(issued.session_token),
+        expiration,
+    )
+    .map_err(|hollow| Failure::new(Kind::Nonsense, format!("STS answered with {hollow}")))?;
+    Ok(Grant {
+        credentials,
+        date: postmark.read().date,
+        account: Some(role_arn.account().clone()),
+        role_arn: Some(role_arn.clone()),
+    })
+}
+
+fn timestamp(time: aws_smithy_types::DateTime) -> Option<Timestamp> {
+    let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+    Timestamp::new(time.secs(), nanos).ok()
+}
+
+/// The wall clock, as the SDK wants to read it.
+#[derive(Debug)]
+pub(super) struct WallTime(pub(super) Arc<dyn Clock>);
+
+impl TimeSource for WallTime {
+    fn now(&self) -> SystemTime {
+        self.0.now().wall.into()
+    }
+}
+
+/// When a call was signed and when it was answered, by the clocks of either side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stamp {
+    signed: Option<Timestamp>,
+    date: Option<Timestamp>,
+}
+
+/// Reads both times off one exchange, whatever its outcome.
+#[derive(Debug, Clone, Default)]
+struct Postmark(Arc<Mutex<Stamp>>);
+
+impl Postmark {
+    fn read(&self) -> Stamp {
+        *self.stamp()
+    }
+
+    fn stamp(&self) -> MutexGuard<'_, Stamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Postmark {
+    fn name(&self) -> &'static str {
+        "Postmark"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let signed = context.request().headers().get("x-amz-date");
+        self.stamp().signed = signed.and_then(|text| text.parse().ok());
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        self.stamp().date = date.and_then(http_date);
+        Ok(())
+    }
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
+}

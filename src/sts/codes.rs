@@ -1,0 +1,118 @@
+//! The error codes of STS (protocol 9.3, A12): what each means to rotation and
+//! to whoever reads the log.
+//!
+//! A table and nothing else; `failure` decides by it.
+
+use crate::failure::Kind;
+
+/// What a code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A kind of failure, and what the reader can do.
+    Is(Kind, &'static str),
+    /// The signature was not accepted: a wrong clock or a wrong key, the times decide.
+    Signature,
+    /// Known to nobody: the status decides.
+    Unknown,
+}
+
+/// A12: whatever the status, these ask for less.
+const THROTTLED: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    "TransactionInProgressException",
+    "ProvisionedThroughputExceededException",
+];
+
+/// Codes that a wrong clock brings about (A14), among other causes.
+const SIGNATURE: [&str; 7] = [
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "AuthFailure",
+];
+
+/// Looks a code up; STS names some with and some without `Exception`.
+pub(super) fn verdict(code: &str) -> Verdict {
+    if THROTTLED.contains(&code) {
+        return Verdict::Is(
+            Kind::Throttled,
+            "nothing to do: it is tried again more slowly",
+        );
+    }
+    if SIGNATURE.contains(&code) {
+        return Verdict::Signature;
+    }
+    let (kind, hint) = match code {
+        "AccessDenied" | "AccessDeniedException" => (
+            Kind::Refused,
+            "does the role's trust policy name this caller? a wrong external_id and a missing MFA look just like this",
+        ),
+        "ValidationError"
+        | "InvalidParameterValue"
+        | "InvalidParameterCombination"
+        | "MissingParameter" => (
+            Kind::Refused,
+            "duration_seconds may exceed the role's maximum session duration, or one hour in a role chain",
+        ),
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => (
+            Kind::Refused,
+            "the session policy is not a valid policy document",
+        ),
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => (
+            Kind::Refused,
+            "shorten the session policy, or pass fewer tags",
+        ),
+        "RegionDisabledException" => (
+            Kind::Refused,
+            "activate STS for this Region in the account that owns the role, or set another region",
+        ),
+        "ExpiredToken" | "ExpiredTokenException" => (
+            Kind::NoBase,
+            "the base credentials have expired: log in again, or renew them",
+        ),
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" => (
+            Kind::NoBase,
+            "the web identity token is not accepted: is its issuer registered in the account, and the token new?",
+        ),
+        "IDPRejectedClaim" | "IDPRejectedClaimException" => (
+            Kind::Refused,
+            "the identity provider rejects the token: get a new one",
+        ),
+        "IDPCommunicationError" | "IDPCommunicationErrorException" => (
+            Kind::Unreachable,
+            "STS cannot reach the identity provider; it is tried again",
+        ),
+        "InvalidClientTokenId" | "UnrecognizedClientException" => (
+            Kind::Refused,
+            "the access key is unknown or deactivated, or its session token is not valid in this Region",
+        ),
+        "OptInRequired" => (
+            Kind::Refused,
+            "enable the Region in the account, or set another region",
+        ),
+        "MissingAuthenticationToken" | "InvalidAction" | "UnknownOperationException" => {
+            (Kind::Refused, "is endpoint_url the address of an STS?")
+        }
+        "RequestTimeout"
+        | "RequestTimeoutException"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable" => (Kind::Unreachable, "nothing to do: it is tried again"),
+        _ => return Verdict::Unknown,
+    };
+    Verdict::Is(kind, hint)
+}
