@@ -30,12 +30,13 @@ const FLOORS: &str = "
 
 /// Outside crates, and the rooms or floors that may name them.
 const OUTSIDE: &str = "
-hyper hyper_util http_body_util                  = http control
+hyper hyper_util                                 = http control
+http_body_util                                   = http control sts/network
 aws_config aws_sdk_sts aws_credential_types      = sts
 aws_smithy_http_client aws_smithy_runtime_api    = sts
-aws_smithy_types                                 = sts
+aws_smithy_types aws_smithy_async                = sts
 signal_hook daemonize                            = sys
-rustix                                           = sys clock
+rustix                                           = sys clock sts/command
 tracing_subscriber                               = log
 socket2                                          = http sys
 arc_swap                                         = store

@@ -45,7 +45,85 @@ const SIGNATURE: [&str; 7] = [
     "AuthFailure",
 ];
 
-/// Looks a code up; STS names some with and some without `Exception`.
+/// Codes, what they mean, what to do. STS names some with and some without `Exception`.
+const KNOWN: [(&[&str], Kind, &str); 12] = [
+    (
+        &["AccessDenied"],
+        Kind::Refused,
+        "does the role's trust policy name this caller? a wrong external_id and a missing MFA look just like this",
+    ),
+    (
+        &[
+            "ValidationError",
+            "InvalidParameterValue",
+            "InvalidParameterCombination",
+            "MissingParameter",
+        ],
+        Kind::Refused,
+        "duration_seconds may exceed the role's maximum session duration, or one hour in a role chain",
+    ),
+    (
+        &["MalformedPolicyDocument"],
+        Kind::Refused,
+        "the session policy is not a valid policy document",
+    ),
+    (
+        &["PackedPolicyTooLarge"],
+        Kind::Refused,
+        "shorten the session policy, or pass fewer tags",
+    ),
+    (
+        &["RegionDisabled", "OptInRequired"],
+        Kind::Refused,
+        "activate STS for this Region in the account that owns the role, or set another region",
+    ),
+    (
+        &["InvalidClientTokenId", "UnrecognizedClient"],
+        Kind::Refused,
+        "the access key is unknown or deactivated, or its session token is not valid in this Region",
+    ),
+    (
+        &["IDPRejectedClaim"],
+        Kind::Refused,
+        "the identity provider rejects the token: get a new one",
+    ),
+    (
+        &[
+            "MissingAuthenticationToken",
+            "InvalidAction",
+            "UnknownOperation",
+        ],
+        Kind::Refused,
+        "is endpoint_url the address of an STS?",
+    ),
+    (
+        &["ExpiredToken"],
+        Kind::NoBase,
+        "the base credentials have expired: log in again, or renew them",
+    ),
+    (
+        &["InvalidIdentityToken"],
+        Kind::NoBase,
+        "the web identity token is not accepted: is its issuer registered in the account, and the token new?",
+    ),
+    (
+        &["IDPCommunicationError"],
+        Kind::Unreachable,
+        "STS cannot reach the identity provider; it is tried again",
+    ),
+    (
+        &[
+            "RequestTimeout",
+            "InternalFailure",
+            "InternalError",
+            "ServiceUnavailable",
+        ],
+        Kind::Unreachable,
+        "nothing to do: it is tried again",
+    ),
+];
+
+/// Looks a code up.
 pub(super) fn verdict(code: &str) -> Verdict {
     if THROTTLED.contains(&code) {
         return Verdict::Is(
@@ -56,63 +134,9 @@ pub(super) fn verdict(code: &str) -> Verdict {
     if SIGNATURE.contains(&code) {
         return Verdict::Signature;
     }
-    let (kind, hint) = match code {
-        "AccessDenied" | "AccessDeniedException" => (
-            Kind::Refused,
-            "does the role's trust policy name this caller? a wrong external_id and a missing MFA look just like this",
-        ),
-        "ValidationError"
-        | "InvalidParameterValue"
-        | "InvalidParameterCombination"
-        | "MissingParameter" => (
-            Kind::Refused,
-            "duration_seconds may exceed the role's maximum session duration, or one hour in a role chain",
-        ),
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => (
-            Kind::Refused,
-            "the session policy is not a valid policy document",
-        ),
-        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => (
-            Kind::Refused,
-            "shorten the session policy, or pass fewer tags",
-        ),
-        "RegionDisabledException" => (
-            Kind::Refused,
-            "activate STS for this Region in the account that owns the role, or set another region",
-        ),
-        "ExpiredToken" | "ExpiredTokenException" => (
-            Kind::NoBase,
-            "the base credentials have expired: log in again, or renew them",
-        ),
-        "InvalidIdentityToken" | "InvalidIdentityTokenException" => (
-            Kind::NoBase,
-            "the web identity token is not accepted: is its issuer registered in the account, and the token new?",
-        ),
-        "IDPRejectedClaim" | "IDPRejectedClaimException" => (
-            Kind::Refused,
-            "the identity provider rejects the token: get a new one",
-        ),
-        "IDPCommunicationError" | "IDPCommunicationErrorException" => (
-            Kind::Unreachable,
-            "STS cannot reach the identity provider; it is tried again",
-        ),
-        "InvalidClientTokenId" | "UnrecognizedClientException" => (
-            Kind::Refused,
-            "the access key is unknown or deactivated, or its session token is not valid in this Region",
-        ),
-        "OptInRequired" => (
-            Kind::Refused,
-            "enable the Region in the account, or set another region",
-        ),
-        "MissingAuthenticationToken" | "InvalidAction" | "UnknownOperationException" => {
-            (Kind::Refused, "is endpoint_url the address of an STS?")
-        }
-        "RequestTimeout"
-        | "RequestTimeoutException"
-        | "InternalFailure"
-        | "InternalError"
-        | "ServiceUnavailable" => (Kind::Unreachable, "nothing to do: it is tried again"),
-        _ => return Verdict::Unknown,
-    };
-    Verdict::Is(kind, hint)
+    let stem = code.strip_suffix("Exception").unwrap_or(code);
+    KNOWN
+        .iter()
+        .find(|(codes, ..)| codes.contains(&stem))
+        .map_or(Verdict::Unknown, |&(_, kind, hint)| Verdict::Is(kind, hint))
 }

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::io;
 
 use aws_sdk_sts::error::SdkError;
+use aws_smithy_async::future::timeout::TimedOutError;
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -136,23 +137,25 @@ fn timed_out(what: &str, limit: std::time::Duration) -> Failure {
 
 /// What a connection died of, if the chain of causes tells.
 pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Option<Failure> {
-    let unreachable = |text: &str| Failure::new(Kind::Unreachable, text);
-    if causes(error).any(<(dyn std::error::Error + 'static)>::is::<ResolveDnsError>) {
+    if has::<ResolveDnsError>(error) {
         return Some(unresolved(error));
     }
-    if let Some(words) = causes(error)
-        .map(ToString::to_string)
-        .find(|text| is_tls(text))
-    {
-        return Some(untrusted(&words));
-    }
-    if causes(error).any(
-        <(dyn std::error::Error + 'static)>::is::<aws_smithy_async::future::timeout::TimedOutError>,
-    ) {
+    if has::<TimedOutError>(error) {
         return Some(timed_out("no connection", timeouts.connect));
     }
-    let kind = causes(error).find_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()))?;
-    Some(match kind {
+    let words = causes(error)
+        .map(ToString::to_string)
+        .find(|text| is_tls(text));
+    if let Some(words) = words {
+        return Some(untrusted(&words));
+    }
+    let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    Some(broken(io))
+}
+
+fn broken(error: &io::Error) -> Failure {
+    let unreachable = |text: &str| Failure::new(Kind::Unreachable, text);
+    match error.kind() {
         io::ErrorKind::ConnectionRefused => unreachable("connection refused")
             .hint("is the endpoint, or the proxy, up and its port right?"),
         io::ErrorKind::NetworkUnreachable
@@ -167,9 +170,8 @@ pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Op
         | io::ErrorKind::UnexpectedEof => {
             unreachable("the connection broke before the answer was complete")
         }
-        io::ErrorKind::TimedOut => timed_out("no connection", timeouts.connect),
         _ => unreachable(&format!("cannot talk to it: {}", last(error))),
-    })
+    }
 }
 
 /// The resolver's own code is lost on the way; its words are those of every libc.
@@ -195,6 +197,10 @@ fn untrusted(words: &str) -> Failure {
         format!("the TLS certificate is not trusted: {}", tidy(words)),
     )
     .hint("set ca_bundle, or AWS_CA_BUNDLE, to the certificate authority of your network or proxy")
+}
+
+fn has<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.downcast_ref::<E>().is_some())
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
