@@ -93,6 +93,23 @@ pub struct Grant {
     pub role_arn: Option<RoleArn>,
 }
 
+/// When a set ends, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// By the wall clock of STS: `Expiration`.
+    pub expires: Timestamp,
+    /// By the boot clock, so that a wall clock set back prolongs nothing.
+    pub deadline: BootTime,
+}
+
+impl Validity {
+    /// The life still to run: the shorter of what the two clocks say.
+    #[must_use]
+    pub fn left(&self, now: Now) -> Duration {
+        clock::until(now.wall, self.expires).min(self.deadline.since(now.boot))
+    }
+}
+
 /// One generation of credentials, as published.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -107,10 +124,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// When it ends, without the secrets.
+    #[must_use]
+    pub const fn validity(&self) -> Validity {
+        Validity {
+            expires: self.credentials.expiration,
+            deadline: self.deadline,
+        }
+    }
+
     /// The life still to run: the shorter of what the two clocks say.
     #[must_use]
     pub fn left(&self, now: Now) -> Duration {
-        clock::until(now.wall, self.credentials.expiration).min(self.deadline.since(now.boot))
+        self.validity().left(now)
     }
 
     /// True while there is any life left.
