@@ -1,7 +1,9 @@
-//! What rotation needs of the world, as two traits.
+//! What rotation needs of the world, as traits.
 
 use std::future::Future;
 use std::pin::Pin;
+
+use jiff::Timestamp;
 
 use crate::credentials::{Grant, Snapshot};
 use crate::failure::Failure;
@@ -22,4 +24,22 @@ pub trait Publish: Send + Sync + 'static {
 
     /// Notes a failed attempt; what is valid stays served.
     fn failed(&self, failure: &Failure);
+}
+
+/// Why an alarm rang.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rang {
+    /// The moment has come.
+    Due,
+    /// The wall clock was set, or the machine woke from suspend.
+    ClockChanged,
+}
+
+/// Whoever can wait for a moment of the wall clock, suspend included.
+pub trait Alarm: Send + 'static {
+    /// Rings at `at`, or when the clock changes; without `at` only then.
+    ///
+    /// Dropping the future disarms nothing and loses nothing: the next call
+    /// replaces the moment and still tells of a change in between.
+    fn ring_at(&mut self, at: Option<Timestamp>) -> impl Future<Output = Rang> + Send;
 }

@@ -1,0 +1,339 @@
+//! Decides when STS is asked, and what its answer changes.
+//!
+//! An [`Event`] and the time go in, a [`Step`] comes out: no sleeping, no
+//! logging, no call. Events only alter what is known; one rule at the end of
+//! [`Machine::on`] decides about the next attempt, so that there is never more
+//! than one in flight. No secret stays here.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::news::{Echo, News, Obtained, Outcome};
+use super::{arrival, schedule};
+use crate::clock::{self, BootTime, Now};
+use crate::credentials::{Credentials, Grant, Snapshot, Validity};
+use crate::failure::Failure;
+
+/// What can happen to a role.
+#[derive(Debug)]
+pub enum Event {
+    /// Rotation begins.
+    Started,
+    /// The alarm rang.
+    Due,
+    /// A request found nothing valid.
+    Demand,
+    /// Somebody who may wants a rotation now, back-off or not.
+    Refresh,
+    /// The wall clock was set, or the machine woke from suspend.
+    ClockChanged,
+    /// The attempt in flight brought this.
+    Got(Grant),
+    /// The attempt in flight failed.
+    Failed(Failure),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Step {
+    /// What came of the attempt that has just ended: to publish, and to tell.
+    pub news: Option<News>,
+    /// True where an attempt is to begin.
+    pub attempt: bool,
+    /// When to ring, by the wall clock; `None` while an attempt is in flight.
+    pub alarm: Option<Timestamp>,
+}
+
+/// How a role stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was ever held.
+    Waiting,
+    /// What is held is not yet due.
+    Fresh,
+    /// What is held is due, but valid.
+    Stale,
+    /// What was held has ended.
+    Expired,
+    /// Nothing valid is held, and STS said no.
+    Refused,
+}
+
+/// A role's state at one moment, for those who ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing<'a> {
+    /// How it stands.
+    pub phase: Phase,
+    /// The generation held, if any was.
+    pub generation: Option<u64>,
+    /// When that ends, by the wall clock of STS.
+    pub expires: Option<Timestamp>,
+    /// When the next attempt begins; `None` while one is in flight.
+    pub next: Option<Timestamp>,
+    /// Why the last attempt failed, where it did.
+    pub failure: Option<&'a Failure>,
+    /// How many failed in a row.
+    pub failures: u32,
+}
+
+/// The rotation of one role.
+#[derive(Debug, Default)]
+pub struct Machine {
+    held: Option<Held>,
+    trouble: Option<Trouble>,
+    flight: Option<Flight>,
+    landed: Option<BootTime>,
+    refresh: bool,
+    echo: Echo,
+}
+
+/// The set that is served, without its secrets.
+#[derive(Debug)]
+struct Held {
+    generation: u64,
+    access_key_id: String,
+    obtained: Timestamp,
+    validity: Validity,
+    /// Due with this much life left.
+    reserve: Duration,
+    /// The same, had the wall clock been right when the set came.
+    proper_reserve: Duration,
+}
+
+/// Attempts are failing.
+#[derive(Debug)]
+struct Trouble {
+    last: Failure,
+    failures: u32,
+    retry_at: BootTime,
+}
+
+/// An attempt is in flight.
+#[derive(Debug)]
+struct Flight {
+    since: BootTime,
+    /// The clock changed meanwhile, so that a failure says little.
+    disturbed: bool,
+}
+
+impl Machine {
+    /// Takes an event in; `jitter` is a fresh random number in `0.0..=1.0`.
+    #[must_use]
+    pub fn on(&mut self, event: Event, now: Now, jitter: f64) -> Step {
+        let news = match event {
+            Event::Started | Event::Due => None,
+            Event::Demand => {
+                self.demand(now);
+                None
+            }
+            Event::Refresh => {
+                self.refresh = true;
+                None
+            }
+            Event::ClockChanged => {
+                self.clock_changed();
+                None
+            }
+            Event::Got(grant) => Some(self.got(grant, now, jitter)),
+            Event::Failed(failure) => {
+                let flight = self.land(now);
+                Some(self.failed(failure, &flight, now, jitter))
+            }
+        };
+        let attempt = self.flight.is_none() && (self.refresh || self.pause(now).is_zero());
+        if attempt {
+            self.refresh = false;
+            self.flight = Some(Flight {
+                since: now.boot,
+                disturbed: false,
+            });
+        }
+        Step {
+            news,
+            attempt,
+            alarm: self.next(now),
+        }
+    }
+
+    /// How the role stands at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Now) -> Standing<'_> {
+        let trouble = self.trouble.as_ref();
+        Standing {
+            phase: self.phase(now),
+            generation: self.held.as_ref().map(|held| held.generation),
+            expires: self.held.as_ref().map(|held| held.validity.expires),
+            next: self.next(now),
+            failure: trouble.map(|trouble| &trouble.last),
+            failures: trouble.map_or(0, |trouble| trouble.failures),
+        }
+    }
+
+    fn phase(&self, now: Now) -> Phase {
+        let refused = || {
+            self.trouble
+                .as_ref()
+                .is_some_and(|trouble| trouble.last.is_refusal())
+        };
+        match &self.held {
+            Some(held) if !held.lead(now).is_zero() => Phase::Fresh,
+            Some(held) if !held.validity.left(now).is_zero() => Phase::Stale,
+            _ if refused() => Phase::Refused,
+            Some(_) => Phase::Expired,
+            None => Phase::Waiting,
+        }
+    }
+
+    fn left(&self, now: Now) -> Duration {
+        self.held
+            .as_ref()
+            .map_or(Duration::ZERO, |held| held.validity.left(now))
+    }
+
+    /// How long until the next attempt; zero where it is due.
+    fn pause(&self, now: Now) -> Duration {
+        match (&self.trouble, &self.held) {
+            (Some(trouble), _) => trouble.retry_at.since(now.boot),
+            (None, Some(held)) => held.lead(now).max(self.rest(schedule::SHORTEST_HOLD, now)),
+            (None, None) => Duration::ZERO,
+        }
+    }
+
+    fn next(&self, now: Now) -> Option<Timestamp> {
+        let idle = self.flight.is_none();
+        idle.then(|| clock::later(now.wall, self.pause(now)))
+    }
+
+    /// What is still to run of a rest of this length after the last attempt.
+    fn rest(&self, length: Duration, now: Now) -> Duration {
+        self.landed
+            .map_or(Duration::ZERO, |landed| landed.plus(length).since(now.boot))
+    }
+
+    /// Remembered where it comes too early: whoever asked is still without.
+    fn demand(&mut self, now: Now) {
+        if self.left(now).is_zero() {
+            self.cut_back_off();
+        }
+    }
+
+    /// Waking up is the best moment to try: networks come and go with it.
+    fn clock_changed(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.reserve = held.proper_reserve;
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.disturbed = true;
+        }
+        self.cut_back_off();
+    }
+
+    fn cut_back_off(&mut self) {
+        if let (Some(trouble), Some(landed)) = (&mut self.trouble, self.landed) {
+            trouble.retry_at = trouble.retry_at.min(landed.plus(schedule::REST));
+        }
+    }
+
+    fn land(&mut self, now: Now) -> Flight {
+        self.landed = Some(now.boot);
+        self.flight.take().unwrap_or(Flight {
+            since: now.boot,
+            disturbed: false,
+        })
+    }
+
+    fn got(&mut self, grant: Grant, now: Now, jitter: f64) -> News {
+        let flight = self.land(now);
+        let deadline = arrival::deadline(&grant, flight.since, now);
+        let twin = self.twin(&grant.credentials);
+        let validity = Validity {
+            expires: grant.credentials.expiration(),
+            // A set that comes a second time is no younger for it.
+            deadline: twin.map_or(deadline, |held| deadline.min(held.validity.deadline)),
+        };
+        match arrival::judge(validity, grant.date, now) {
+            Ok(()) => self.obtained(grant, validity, now, jitter),
+            Err(failure) => self.failed(failure, &flight, now, jitter),
+        }
+    }
+
+    /// The set that is held, where the source gave that very set again.
+    fn twin(&self, credentials: &Credentials) -> Option<&Held> {
+        self.held.as_ref().filter(|held| {
+            held.access_key_id == credentials.access_key_id()
+                && held.validity.expires == credentials.expiration()
+        })
+    }
+
+    fn obtained(&mut self, grant: Grant, validity: Validity, now: Now, jitter: f64) -> News {
+        let twin = self.twin(&grant.credentials);
+        let rotated = twin.is_none();
+        // Only a rotation moves `LastUpdated`, and nothing puts it in the future (C17).
+        let obtained = twin.map_or(now.wall, |held| held.obtained.min(now.wall));
+        let newest = self.held.as_ref().map_or(0, |held| held.generation);
+        let generation = newest + u64::from(rotated);
+        self.held = Some(Held {
+            generation,
+            access_key_id: grant.credentials.access_key_id().to_owned(),
+            obtained,
+            validity,
+            reserve: reserve(validity.left(now), jitter),
+            proper_reserve: reserve(validity.deadline.since(now.boot), jitter),
+        });
+        self.trouble = None;
+        self.echo.forget();
+        News::obtained(Obtained {
+            snapshot: Snapshot {
+                generation,
+                credentials: grant.credentials.clone(),
+                obtained,
+                deadline: validity.deadline,
+            },
+            rotated,
+            skew: arrival::skew(grant.date, now),
+            grant,
+        })
+    }
+
+    /// Whatever failed, what is valid stays.
+    fn failed(&mut self, failure: Failure, flight: &Flight, now: Now, jitter: f64) -> News {
+        let left = self.left(now);
+        let before = self.trouble.as_ref().map_or(0, |trouble| trouble.failures);
+        let failures = before.saturating_add(1);
+        let wait = if flight.disturbed {
+            schedule::REST
+        } else if failure.is_refusal() {
+            schedule::after_refusal(left, jitter)
+        } else {
+            schedule::back_off(left, failures, jitter)
+        };
+        let level = self.echo.level(&failure, !left.is_zero(), now.boot);
+        self.trouble = Some(Trouble {
+            last: failure.clone(),
+            failures,
+            retry_at: now.boot.plus(wait),
+        });
+        News {
+            outcome: Outcome::Failed(failure),
+            level,
+        }
+    }
+}
+
+impl Held {
+    /// How long until it is due, by whichever clock says so first.
+    ///
+    /// Due at once where the wall clock was set back behind its `LastUpdated`,
+    /// which only a rotation can put right (C17).
+    fn lead(&self, now: Now) -> Duration {
+        if self.obtained > now.wall {
+            return Duration::ZERO;
+        }
+        self.validity.left(now).saturating_sub(self.reserve)
+    }
+}
+
+fn reserve(life: Duration, jitter: f64) -> Duration {
+    life.saturating_sub(schedule::hold(life, jitter))
+}

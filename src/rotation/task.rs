@@ -1,0 +1,208 @@
+//! Carries out what the machine decides: sleeps, asks, publishes, tells.
+//!
+//! Knows neither HTTP nor STS, only the traits of [`super::port`]. An attempt
+//! runs in a task of its own under a deadline, so that neither a hang nor a
+//! panic in a dependency ends rotation. Between events nothing ticks.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::machine::{Event, Machine};
+use super::news::{Level, News, Obtained, Outcome};
+use super::port::{Alarm, Assume, Publish, Rang};
+use crate::clock::Clock;
+use crate::credentials::Grant;
+use crate::failure::{Failure, Kind};
+
+/// How long one attempt may take, a `credential_process` and a chain included.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How others call on a role's rotation; clones ring the same bell.
+#[derive(Debug, Clone, Default)]
+pub struct Bell(Arc<Orders>);
+
+#[derive(Debug, Default)]
+struct Orders {
+    demand: Notify,
+    refresh: Notify,
+}
+
+impl Bell {
+    /// A request found nothing valid; cheap, and any number of times is once.
+    pub fn demand(&self) {
+        self.0.demand.notify_one();
+    }
+
+    /// Rotate now, whatever the back-off; remembered while an attempt is in flight.
+    pub fn refresh(&self) {
+        self.0.refresh.notify_one();
+    }
+}
+
+/// Where jitter comes from: numbers in `0.0..1.0`.
+pub type Dice = Box<dyn Fn() -> f64 + Send>;
+
+/// Dice that fall differently in each process and each time.
+#[must_use]
+pub fn dice() -> Dice {
+    Box::new(|| {
+        // Each `RandomState` has keys of its own, random at the root.
+        let bits = RandomState::new().hash_one(()) >> 32;
+        f64::from(u32::try_from(bits).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+    })
+}
+
+/// The rotation of one role, ready to run.
+pub struct Rotation<A> {
+    /// What the log calls the role.
+    pub role: String,
+    /// Who gets credentials.
+    pub assume: Arc<dyn Assume>,
+    /// Who shows them.
+    pub publish: Arc<dyn Publish>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who wakes us.
+    pub alarm: A,
+    /// Who calls on us.
+    pub bell: Bell,
+    /// What spreads the attempts of many daemons.
+    pub dice: Dice,
+    /// How long one attempt may take: [`PATIENCE`].
+    pub patience: Duration,
+}
+
+impl<A> fmt::Debug for Rotation<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rotation")
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+type Flight = AbortOnDropHandle<Result<Grant, Failure>>;
+
+impl<A: Alarm> Rotation<A> {
+    /// Rotates until `shutdown`; an attempt in flight then is dropped.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut machine = Machine::default();
+        let mut flight: Option<Flight> = None;
+        let mut event = Event::Started;
+        loop {
+            let step = machine.on(event, self.clock.now(), (self.dice)());
+            if let Some(news) = step.news {
+                self.tell(news, step.alarm);
+            }
+            if step.attempt {
+                flight = Some(self.attempt());
+            }
+            event = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                outcome = landing(&mut flight) => outcome.map_or_else(Event::Failed, Event::Got),
+                () = self.bell.0.refresh.notified() => Event::Refresh,
+                rang = self.alarm.ring_at(step.alarm) => self.rang(rang),
+                () = self.bell.0.demand.notified() => Event::Demand,
+            };
+        }
+    }
+
+    fn attempt(&self) -> Flight {
+        tracing::debug!(event = "attempt", role = %self.role, "asking for credentials");
+        let assume = Arc::clone(&self.assume);
+        let patience = self.patience;
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::timeout(patience, assume.attempt())
+                .await
+                .unwrap_or_else(|_| Err(out_of_time(patience)))
+        }))
+    }
+
+    fn rang(&self, rang: Rang) -> Event {
+        match rang {
+            Rang::Due => Event::Due,
+            Rang::ClockChanged => {
+                tracing::debug!(event = "clock", role = %self.role, "the clock was set, or the machine woke up");
+                Event::ClockChanged
+            }
+        }
+    }
+
+    fn tell(&self, news: News, next: Option<Timestamp>) {
+        match news.outcome {
+            Outcome::Obtained(obtained) => self.obtained(*obtained, news.level, next),
+            Outcome::Failed(failure) => self.failed(&failure, news.level, next),
+        }
+    }
+}
+
+/// Tracing wants its levels at compile time.
+macro_rules! at {
+    ($level:expr, $($line:tt)+) => {
+        match $level {
+            Level::Error => tracing::error!($($line)+),
+            Level::Warn => tracing::warn!($($line)+),
+            Level::Info => tracing::info!($($line)+),
+            Level::Debug => tracing::debug!($($line)+),
+        }
+    };
+}
+
+impl<A> Rotation<A> {
+    fn obtained(&self, obtained: Obtained, level: Level, next: Option<Timestamp>) {
+        let Obtained {
+            snapshot,
+            grant,
+            rotated,
+            skew,
+        } = obtained;
+        let role = &self.role;
+        let (generation, expires) = (snapshot.generation, grant.credentials.expiration());
+        self.publish.publish(snapshot, &grant);
+        let next = next.map(tracing::field::display);
+        if let Some(skew) = skew {
+            at!(level, event = "clock", %role, %skew, "this machine's clock is wrong");
+        }
+        if rotated {
+            tracing::info!(event = "rotated", %role, generation, %expires, next, "rotated");
+        } else {
+            tracing::debug!(event = "unchanged", %role, generation, %expires, next, "the source gave the same set again");
+        }
+    }
+
+    fn failed(&self, failure: &Failure, level: Level, next: Option<Timestamp>) {
+        let role = &self.role;
+        let next = next.map(tracing::field::display);
+        let hint = failure.hint.as_deref();
+        at!(level, event = "failed", %role, error = %failure, hint, next, "no credentials");
+        self.publish.failed(failure);
+    }
+}
+
+/// What the attempt in flight brings; never, where there is none.
+async fn landing(flight: &mut Option<Flight>) -> Result<Grant, Failure> {
+    let Some(running) = flight else {
+        return std::future::pending().await;
+    };
+    let outcome = running.await;
+    *flight = None;
+    outcome.unwrap_or_else(|_| {
+        Err(Failure::new(Kind::Panicked, "the attempt panicked")
+            .hint("this is a bug in assumed: please report it with the lines above"))
+    })
+}
+
+fn out_of_time(patience: Duration) -> Failure {
+    Failure::new(
+        Kind::Unreachable,
+        format!("no credentials within {} s", patience.as_secs()),
+    )
+    .hint("is STS, or a proxy on the way to it, hanging?")
+}
