@@ -1,0 +1,59 @@
+//! Who is turned away before the path is even looked at.
+//!
+//! Pages in a browser and requests that a proxy passed on can reach the
+//! endpoint, but must not get anything from it. Each check is one rule; their
+//! order is decided in `answer`.
+
+use std::net::IpAddr;
+
+use super::bearer::Bearer;
+use super::host::HostNames;
+use super::options::{HttpEndpoint, HttpTokens};
+use super::reply::Status;
+use super::request::{Field, Method, Request};
+
+/// Only requests that call us by an own name, in `Host` and in the target, come in (F17, F19).
+pub(super) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> Result<(), Status> {
+    let host = match request.host {
+        Field::Many => return Err(Status::BadRequest),
+        Field::Absent if !request.http_10 => return Err(Status::BadRequest),
+        Field::Absent => None,
+        Field::One(host) => Some(host),
+    };
+    let mut given = host.into_iter().chain(request.authority.map(str::as_bytes));
+    refuse_unless(given.all(|name| names.owns(name, local)))
+}
+
+/// No page in a browser, not even one of our own origin, for a rebound one is that (F18).
+pub(super) const fn browser(request: &Request<'_>) -> Result<(), Status> {
+    refuse_unless(!request.browser)
+}
+
+/// An endpoint that is turned off refuses everything (G4).
+pub(super) const fn endpoint(endpoint: HttpEndpoint) -> Result<(), Status> {
+    refuse_unless(matches!(endpoint, HttpEndpoint::Enabled))
+}
+
+/// No request waits for our consent to send a body that we would not read (F7).
+pub(super) const fn expectation(request: &Request<'_>) -> Result<(), Status> {
+    if request.expects {
+        Err(Status::ExpectationFailed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Nothing that a proxy passed on, but for IMDSv1 where that is allowed (T5, T19).
+pub(super) fn forwarded(
+    request: &Request<'_>,
+    tokens: HttpTokens,
+    bearer: Bearer,
+) -> Result<(), Status> {
+    let v1 =
+        tokens == HttpTokens::Optional && request.method != Method::Put && bearer == Bearer::Nobody;
+    refuse_unless(!request.forwarded || v1)
+}
+
+const fn refuse_unless(fine: bool) -> Result<(), Status> {
+    if fine { Ok(()) } else { Err(Status::Forbidden) }
+}

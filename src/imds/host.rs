@@ -1,0 +1,224 @@
+//! The names by which we may be called (F17).
+//!
+//! A page that rebinds its own name to our address still sends that name in
+//! `Host`, and so betrays itself. No name is ever resolved here.
+
+use std::net::IpAddr;
+
+/// Own names: what may stand in `Host`.
+#[derive(Debug, Clone)]
+pub struct HostNames {
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
+}
+
+impl HostNames {
+    /// The service's own addresses and `localhost`, then what is bound, then what settings add.
+    #[must_use]
+    pub fn new(
+        bound: impl IntoIterator<Item = IpAddr>,
+        more: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let mut own = Self {
+            names: vec!["localhost".to_owned()],
+            addresses: vec![
+                IpAddr::from([169, 254, 169, 254]),
+                IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
+            ],
+        };
+        // An unspecified address names every host at once, so it names none.
+        let named = bound
+            .into_iter()
+            .filter(|address| !address.is_unspecified());
+        own.addresses
+            .extend(named.map(|address| address.to_canonical()));
+        for name in more {
+            match address(&name) {
+                Some(address) => own.addresses.push(address),
+                None => own.names.push(name.to_ascii_lowercase()),
+            }
+        }
+        own
+    }
+
+    /// True where `host` is one of ours, or the address on which this connection came.
+    ///
+    /// Any case; with or without a port; IPv6 addresses with or without brackets,
+    /// for aws-c-auth sends neither.
+    #[must_use]
+    pub fn owns(&self, host: &[u8], local: IpAddr) -> bool {
+        let Some(name) = std::str::from_utf8(host).ok().and_then(without_port) else {
+            return false;
+        };
+        match address(name) {
+            Some(address) => address == local.to_canonical() || self.addresses.contains(&address),
+            None => self.names.iter().any(|own| own.eq_ignore_ascii_case(name)),
+        }
+    }
+}
+
+/// The host of `host[:port]`, an IPv6 address with its brackets if it has them.
+fn without_port(host: &str) -> Option<&str> {
+    let colon = match host.strip_prefix('[') {
+        Some(inner) => match inner.split_once(']')? {
+            (_, "") => return Some(host),
+            (_, port) if port.starts_with(':') => host.rfind(':')?,
+            _ => return None,
+        },
+        None => match (host.find(':'), host.rfind(':')) {
+            (Some(first), Some(last)) if first == last => first,
+            // No port, or an IPv6 address without brackets, which cannot have one.
+            _ => return Some(host),
+        },
+    };
+    let (name, port) = host.split_at_checked(colon)?;
+    let digits = port.get(1..)?;
+    (digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit())).then_some(name)
+}
+
+/// An address as a host name spells it: brackets are for IPv6 only.
+fn address(name: &str) -> Option<IpAddr> {
+    let bracketed = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = match bracketed {
+        Some(inner) => IpAddr::V6(inner.parse().ok()?),
+        None => name.parse().ok()?,
+    };
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 7));
+
+    fn names() -> HostNames {
+        HostNames::new(
+            [IpAddr::from([10, 1, 2, 3]), IpAddr::from([0, 0, 0, 0])],
+            [
+                "Host.Docker.Internal".to_owned(),
+                "[fd00::5]".to_owned(),
+                "10.9.8.7".to_owned(),
+            ],
+        )
+    }
+
+    fn owns(host: &str) -> bool {
+        names().owns(host.as_bytes(), LOCAL)
+    }
+
+    #[test]
+    fn f17_own_names_are_owned_in_every_spelling() {
+        for host in [
+            "localhost",
+            "LOCALHOST:1338",
+            "localhost:",
+            "169.254.169.254",
+            "169.254.169.254:80",
+            "127.0.0.7",
+            "127.0.0.7:1338",
+            "10.1.2.3",
+            "10.9.8.7:1",
+            "host.docker.internal:1338",
+            "fd00:ec2::254",
+            "[fd00:ec2::254]",
+            "[FD00:EC2::254]:80",
+            "fd00:0ec2:0::0254",
+            "[fd00::5]",
+            "fd00::5",
+            "::ffff:127.0.0.7",
+            "[::ffff:7f00:7]:9",
+        ] {
+            assert!(owns(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn f17_foreign_and_malformed_names_are_not() {
+        for host in [
+            "",
+            ":",
+            ":80",
+            "evil.example",
+            "localhost.evil.example",
+            "evil-localhost",
+            "localhost.",
+            "127.0.0.1",
+            "0.0.0.0",
+            "::",
+            "[::]",
+            "::1",
+            "2130706433",
+            "0x7f.0.0.7",
+            "127.7",
+            "localhost:80:80",
+            "localhost:abc",
+            "localhost:123456",
+            "localhost:-1",
+            "localhost: 80",
+            "[localhost]",
+            "[127.0.0.7]",
+            "[fd00:ec2::254",
+            "fd00:ec2::254]",
+            "[fd00:ec2::254]80",
+            "[[fd00:ec2::254]]",
+            "[fd00:ec2::254]:x",
+            "[fd00:ec2::254]:80:80",
+            "user@localhost",
+            "localhost/",
+            "localhost, localhost",
+            " localhost",
+            "fd00:ec2::254%lo",
+            "[]",
+            "[]:80",
+        ] {
+            assert!(!owns(host), "{host:?}");
+        }
+        assert!(!names().owns(b"local\xffhost", LOCAL));
+    }
+
+    #[test]
+    fn the_address_of_the_connection_is_always_ours() {
+        let local = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]);
+        assert!(names().owns(b"[fe80::1]:1338", local));
+        assert!(!names().owns(b"[fe80::1]:1338", LOCAL));
+        let mapped = "::ffff:192.0.2.1".parse().unwrap();
+        assert!(names().owns(b"192.0.2.1", mapped));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_never_owned(host in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert!(!names().owns(&host, LOCAL));
+        }
+
+        #[test]
+        fn a_foreign_name_around_ours_is_foreign(
+            before in "[a-z0-9.@-]{0,6}", after in "[a-z0-9.@/-]{0,6}", port in "(:[0-9]{1,5})?",
+        ) {
+            prop_assume!(!before.is_empty() || !after.is_empty());
+            let name = format!("{before}localhost{after}{port}");
+            prop_assert!(!owns(&name));
+        }
+
+        #[test]
+        fn any_case_and_any_port(upper in prop::collection::vec(any::<bool>(), 9), port in any::<u16>()) {
+            let name: String = "localhost".chars().zip(upper)
+                .map(|(c, up)| if up { c.to_ascii_uppercase() } else { c }).collect();
+            let with_port = format!("{name}:{port}");
+            prop_assert!(owns(&name) && owns(&with_port));
+        }
+
+        #[test]
+        fn every_address_owns_itself_with_and_without_brackets(bits in any::<u128>(), port in any::<u16>()) {
+            let local = IpAddr::V6(bits.into());
+            for host in [format!("{local}"), format!("[{local}]"), format!("[{local}]:{port}")] {
+                prop_assert!(names().owns(host.as_bytes(), local), "{}", host);
+            }
+        }
+    }
+}

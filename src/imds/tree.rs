@@ -1,0 +1,183 @@
+//! Everything there is to read, rendered.
+//!
+//! A tree is made whenever something changes and never changes itself, so one
+//! request never sees two generations (C18). What is not in the table of
+//! leaves below is 404, `security-credentials-extended` (X2) and the
+//! signatures of the identity document (M6) included.
+
+use std::fmt;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::document;
+use super::facts::{Facts, Outcome};
+use super::instance::Instance;
+use super::listing::directories;
+use super::version;
+use crate::clock::{BootTime, Now};
+use crate::credentials::Snapshot;
+
+/// What a path leads to.
+#[derive(Clone)]
+pub(super) enum Resource {
+    /// A value or a listing, the same at all times.
+    Value(Bytes),
+    /// What depends on the time at which it is read.
+    SecurityCredentials(SecurityCredentials),
+}
+
+/// The credential document, and when it may be read.
+#[derive(Clone)]
+pub(super) struct SecurityCredentials {
+    held: Option<Held>,
+    refusal: Option<Bytes>,
+}
+
+#[derive(Clone)]
+struct Held {
+    document: Bytes,
+    expiration: Timestamp,
+    deadline: BootTime,
+}
+
+impl SecurityCredentials {
+    fn new(facts: &Facts, snapshot: Option<&Snapshot>, outcome: &Outcome) -> Self {
+        Self {
+            held: snapshot.map(|snapshot| Held {
+                document: document::security_credentials(facts, snapshot),
+                expiration: snapshot.credentials.expiration(),
+                deadline: snapshot.deadline,
+            }),
+            refusal: match outcome {
+                Outcome::Hopeful => None,
+                Outcome::Refused { at } => Some(document::refusal(facts, *at)),
+            },
+        }
+    }
+
+    /// The document, for as long as both clocks call it valid.
+    pub(super) fn valid(&self, now: Now) -> Option<&Bytes> {
+        let held = self.held.as_ref()?;
+        (now.wall < held.expiration && now.boot < held.deadline).then_some(&held.document)
+    }
+
+    /// What to say where nothing is valid and STS refused (C9).
+    pub(super) const fn refusal(&self) -> Option<&Bytes> {
+        self.refusal.as_ref()
+    }
+}
+
+/// The whole tree; the same one stands under every version (P4).
+#[derive(Clone)]
+pub struct Tree {
+    versions: Resource,
+    /// In the order of their paths.
+    resources: Box<[(Box<str>, Resource)]>,
+    modified: Timestamp,
+}
+
+impl fmt::Debug for Tree {
+    // Some of it is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("modified", &self.modified)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tree {
+    /// Renders all of it.
+    #[must_use]
+    pub fn new(facts: &Facts, snapshot: Option<&Snapshot>, outcome: &Outcome) -> Self {
+        let modified = snapshot.map_or(facts.since, |snapshot| snapshot.obtained);
+        let instance = Instance::new(&facts.seed, &facts.region);
+        let mut leaves = leaves(facts, &instance, modified);
+        leaves.push((
+            format!("meta-data/iam/security-credentials/{}", facts.role_name),
+            Resource::SecurityCredentials(SecurityCredentials::new(facts, snapshot, outcome)),
+        ));
+        let directories = directories(leaves.iter().map(|(path, _)| path.as_str()));
+        let listings = directories
+            .into_iter()
+            .map(|(path, list)| (path, value(list)));
+        let mut resources: Vec<_> = leaves
+            .into_iter()
+            .chain(listings)
+            .map(|(path, resource)| (path.into_boxed_str(), resource))
+            .collect();
+        resources.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Self {
+            versions: value(version::listing()),
+            resources: resources.into_boxed_slice(),
+            modified,
+        }
+    }
+
+    /// When it last changed as a whole: `Last-Modified` of everything in it (G6).
+    #[must_use]
+    pub const fn modified(&self) -> Timestamp {
+        self.modified
+    }
+
+    /// Looks a path up, spelled as [`super::path::Path::names`] does; case matters (P12).
+    pub(super) fn find(&self, names: &str) -> Option<&Resource> {
+        if names.is_empty() {
+            return Some(&self.versions);
+        }
+        let (version, path) = names.split_once('/').unwrap_or((names, ""));
+        if !version::is_known(version) {
+            return None;
+        }
+        let place = self
+            .resources
+            .binary_search_by(|(own, _)| (**own).cmp(path))
+            .ok()?;
+        self.resources.get(place).map(|(_, resource)| resource)
+    }
+}
+
+/// Every path below a version that has a value of its own, but for the credentials.
+fn leaves(facts: &Facts, instance: &Instance, modified: Timestamp) -> Vec<(String, Resource)> {
+    let meta_data: [(&str, &str); 17] = [
+        ("ami-id", &instance.ami_id),
+        ("hostname", &instance.hostname),
+        ("instance-action", "none"),
+        ("instance-id", &instance.instance_id),
+        ("instance-life-cycle", "on-demand"),
+        ("instance-type", instance.instance_type),
+        ("local-hostname", &instance.hostname),
+        ("local-ipv4", &instance.local_ipv4.to_string()),
+        ("mac", &instance.mac),
+        ("placement/availability-zone", &instance.availability_zone),
+        (
+            "placement/availability-zone-id",
+            &instance.availability_zone_id,
+        ),
+        ("placement/region", facts.region.as_str()),
+        ("profile", "default-hvm"),
+        ("reservation-id", &instance.reservation_id),
+        ("security-groups", "default"),
+        ("services/domain", facts.partition.domain()),
+        ("services/partition", facts.partition.as_str()),
+    ];
+    let info = document::info(facts, instance, modified);
+    let identity = document::identity(facts, instance);
+    let documents = [
+        ("meta-data/iam/info".to_owned(), Resource::Value(info)),
+        (
+            "dynamic/instance-identity/document".to_owned(),
+            Resource::Value(identity),
+        ),
+    ];
+    meta_data
+        .into_iter()
+        .map(|(path, text)| (format!("meta-data/{path}"), value(text.to_owned())))
+        .chain(documents)
+        .collect()
+}
+
+/// A text as it is, without a line feed at its end (G10).
+fn value(text: String) -> Resource {
+    Resource::Value(Bytes::from(text))
+}
