@@ -25,9 +25,7 @@ impl Bearer {
         match token {
             Field::Absent => Self::Nobody,
             Field::Many => Self::Twofold,
-            Field::One(token) => key
-                .remaining(token, now)
-                .map_or(Self::Rejected, Self::Holder),
+            Field::One(token) => key.remaining(token, now).map_or(Self::Rejected, Self::Holder),
         }
     }
 

@@ -36,11 +36,7 @@ pub(super) const fn endpoint(endpoint: HttpEndpoint) -> Result<(), Status> {
 
 /// No request waits for our consent to send a body that we would not read (F7).
 pub(super) const fn expectation(request: &Request<'_>) -> Result<(), Status> {
-    if request.expects {
-        Err(Status::ExpectationFailed)
-    } else {
-        Ok(())
-    }
+    if request.expects { Err(Status::ExpectationFailed) } else { Ok(()) }
 }
 
 /// Nothing that a proxy passed on, but for IMDSv1 where that is allowed (T5, T19).

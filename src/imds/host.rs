@@ -27,11 +27,8 @@ impl HostNames {
             ],
         };
         // An unspecified address names every host at once, so it names none.
-        let named = bound
-            .into_iter()
-            .filter(|address| !address.is_unspecified());
-        own.addresses
-            .extend(named.map(|address| address.to_canonical()));
+        let named = bound.into_iter().filter(|address| !address.is_unspecified());
+        own.addresses.extend(named.map(|address| address.to_canonical()));
         for name in more {
             match address(&name) {
                 Some(address) => own.addresses.push(address),
@@ -78,9 +75,7 @@ fn without_port(host: &str) -> Option<&str> {
 
 /// An address as a host name spells it: brackets are for IPv6 only.
 fn address(name: &str) -> Option<IpAddr> {
-    let bracketed = name
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let address = match bracketed {
         Some(inner) => IpAddr::V6(inner.parse().ok()?),
         None => name.parse().ok()?,
@@ -99,11 +94,7 @@ mod tests {
     fn names() -> HostNames {
         HostNames::new(
             [IpAddr::from([10, 1, 2, 3]), IpAddr::from([0, 0, 0, 0])],
-            [
-                "Host.Docker.Internal".to_owned(),
-                "[fd00::5]".to_owned(),
-                "10.9.8.7".to_owned(),
-            ],
+            ["Host.Docker.Internal".to_owned(), "[fd00::5]".to_owned(), "10.9.8.7".to_owned()],
         )
     }
 

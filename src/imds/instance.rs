@@ -58,11 +58,7 @@ impl Instance {
 
 /// The smallest instance type that runs programs of this build.
 const fn hardware() -> (&'static str, &'static str) {
-    if cfg!(target_arch = "aarch64") {
-        ("t4g.micro", "arm64")
-    } else {
-        ("t3.micro", "x86_64")
-    }
+    if cfg!(target_arch = "aarch64") { ("t4g.micro", "arm64") } else { ("t3.micro", "x86_64") }
 }
 
 /// Draws values that depend on a label and the seed only.
@@ -71,9 +67,7 @@ struct Draw(hmac::Key);
 impl Draw {
     fn bytes<const N: usize>(&self, label: &str) -> [u8; N] {
         let tag = hmac::sign(&self.0, label.as_bytes());
-        *tag.as_ref()
-            .first_chunk()
-            .expect("no more than 32 bytes are drawn at once")
+        *tag.as_ref().first_chunk().expect("no more than 32 bytes are drawn at once")
     }
 
     /// `PREFIX-` and 17 hexadecimal digits, of which EC2 begins with a zero.
@@ -88,9 +82,7 @@ impl Draw {
             'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', '2', '3', '4', '5', '6', '7',
         ];
         let drawn: [u8; 17] = self.bytes("instance-profile");
-        let tail = drawn
-            .iter()
-            .filter_map(|b| ALPHABET.get(usize::from(b % 32)));
+        let tail = drawn.iter().filter_map(|b| ALPHABET.get(usize::from(b % 32)));
         "AIPA".chars().chain(tail.copied()).collect()
     }
 
@@ -193,14 +185,8 @@ mod tests {
         let address = Ipv4Addr::new(172, 31, 4, 5);
         let name = |name| hostname(address, &region(name));
         assert_eq!(name("us-east-1"), "ip-172-31-4-5.ec2.internal");
-        assert_eq!(
-            name("us-east-2"),
-            "ip-172-31-4-5.us-east-2.compute.internal"
-        );
-        assert_eq!(
-            name("cn-north-1"),
-            "ip-172-31-4-5.cn-north-1.compute.internal"
-        );
+        assert_eq!(name("us-east-2"), "ip-172-31-4-5.us-east-2.compute.internal");
+        assert_eq!(name("cn-north-1"), "ip-172-31-4-5.cn-north-1.compute.internal");
     }
 
     #[test]

@@ -35,10 +35,7 @@ impl Value<'_> {
 /// Renders a document into memory that is wiped with its last reader.
 pub(super) fn render(members: &[(&str, Value<'_>)]) -> Bytes {
     // With room for all of it the text never moves, and leaves no copy of a secret behind.
-    let room = members
-        .iter()
-        .map(|(name, value)| name.len() + 10 + value.room())
-        .sum::<usize>();
+    let room = members.iter().map(|(name, value)| name.len() + 10 + value.room()).sum::<usize>();
     let mut text = Zeroizing::new(String::with_capacity(4 + room));
     let mut separator = "{\n";
     for (name, value) in members {
@@ -102,10 +99,7 @@ mod tests {
     #[test]
     fn c8_only_what_json_requires_is_escaped() {
         let document = render(&[("Token", Value::Text("a/b+c=\"\\\n\u{7f}é"))]);
-        assert_eq!(
-            document,
-            "{\n  \"Token\" : \"a/b+c=\\\"\\\\\\u000a\u{7f}é\"\n}".as_bytes()
-        );
+        assert_eq!(document, "{\n  \"Token\" : \"a/b+c=\\\"\\\\\\u000a\u{7f}é\"\n}".as_bytes());
     }
 
     proptest! {

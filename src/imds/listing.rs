@@ -17,18 +17,12 @@ pub(super) fn directories<'a>(leaves: impl IntoIterator<Item = &'a str>) -> Vec<
         while !parent.is_empty() {
             let (above, name) = parent.rsplit_once('/').unwrap_or(("", parent));
             let slash = if above.is_empty() { "" } else { "/" };
-            children
-                .entry(above)
-                .or_default()
-                .insert(format!("{name}{slash}"));
+            children.entry(above).or_default().insert(format!("{name}{slash}"));
             parent = above;
         }
     }
     let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join("\n");
-    children
-        .into_iter()
-        .map(|(path, names)| (path.to_owned(), list(names)))
-        .collect()
+    children.into_iter().map(|(path, names)| (path.to_owned(), list(names))).collect()
 }
 
 #[cfg(test)]
@@ -37,16 +31,9 @@ mod tests {
 
     #[test]
     fn g11_p3_listings_follow_from_the_leaves() {
-        let made = directories([
-            "meta-data/mac",
-            "meta-data/iam/info",
-            "meta-data/ami-id",
-            "dynamic/a/b",
-        ]);
-        let made: Vec<_> = made
-            .iter()
-            .map(|(path, list)| (path.as_str(), list.as_str()))
-            .collect();
+        let made =
+            directories(["meta-data/mac", "meta-data/iam/info", "meta-data/ami-id", "dynamic/a/b"]);
+        let made: Vec<_> = made.iter().map(|(path, list)| (path.as_str(), list.as_str())).collect();
         assert_eq!(
             made,
             [

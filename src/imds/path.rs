@@ -22,10 +22,7 @@ impl<'a> Path<'a> {
         } else {
             Cow::Owned(spell_out(inner)?)
         };
-        Some(Self {
-            names,
-            slash: target.ends_with('/'),
-        })
+        Some(Self { names, slash: target.ends_with('/') })
     }
 
     /// The one path that takes a `PUT`: under `latest` only, and without a final slash (P6, P7).
@@ -121,11 +118,7 @@ mod tests {
         assert_eq!(names("/latest//meta-data/ramdisk-id"), path);
         assert_eq!(names("///latest/meta-data///ramdisk-id//"), path);
         assert_eq!(names("//"), Some(String::new()));
-        assert!(
-            Path::read("//latest//api/token")
-                .unwrap()
-                .is_metadata_token()
-        );
+        assert!(Path::read("//latest//api/token").unwrap().is_metadata_token());
     }
 
     #[test]

@@ -185,13 +185,7 @@ impl Reply {
     }
 
     const fn new(status: Status, kind: Kind, body: ReplyBody) -> Self {
-        Self {
-            status,
-            kind,
-            ttl: None,
-            allow: None,
-            body,
-        }
+        Self { status, kind, ttl: None, allow: None, body }
     }
 
     /// States what is left of the token that came with the request (T18);
@@ -344,13 +338,7 @@ mod tests {
             assert!(reply.body().is_empty() && !reply.is_grant());
             assert_eq!(
                 fields(&reply),
-                [
-                    ContentLength(0),
-                    Date,
-                    Server,
-                    Connection,
-                    ContentType("text/plain")
-                ]
+                [ContentLength(0), Date, Server, Connection, ContentType("text/plain")]
             );
         }
     }
@@ -358,10 +346,7 @@ mod tests {
     #[test]
     fn f10_f11_405_says_what_is_allowed_in_its_own_words() {
         let reply = Reply::not_allowed(Allow::Put);
-        assert_eq!(
-            (reply.status.code(), reply.status.reason()),
-            (405, Some("Not Allowed"))
-        );
+        assert_eq!((reply.status.code(), reply.status.reason()), (405, Some("Not Allowed")));
         assert_eq!(fields(&reply)[0], ReplyField::Allow("OPTIONS, PUT"));
         let reply = Reply::not_allowed(Allow::Read);
         assert_eq!(fields(&reply)[0], ReplyField::Allow("OPTIONS, GET, HEAD"));
@@ -371,9 +356,6 @@ mod tests {
     #[test]
     fn debug_shows_no_body() {
         let shown = format!("{:?}", Reply::value(Bytes::from_static(b"wJalr")));
-        assert!(
-            !shown.contains("wJalr") && shown.contains("5 bytes"),
-            "{shown}"
-        );
+        assert!(!shown.contains("wJalr") && shown.contains("5 bytes"), "{shown}");
     }
 }

@@ -30,9 +30,7 @@ impl Ttl {
             let digit = char::from(*b).to_digit(10)?;
             seconds = seconds.saturating_mul(10).saturating_add(digit);
         }
-        (1..=Self::LONGEST)
-            .contains(&seconds)
-            .then_some(Self(seconds))
+        (1..=Self::LONGEST).contains(&seconds).then_some(Self(seconds))
     }
 
     /// As the header field states it.
@@ -53,10 +51,7 @@ impl Claim {
 
     fn new(expiry: BootTime, nonce: u64) -> Self {
         // Rounded up to milliseconds: right after the grant nothing of it is gone yet.
-        let expiry = expiry
-            .plus(Duration::from_nanos(999_999))
-            .since_boot()
-            .as_millis();
+        let expiry = expiry.plus(Duration::from_nanos(999_999)).since_boot().as_millis();
         let nonce = u128::from(nonce) & Self::SIX_BYTES;
         Self(Self::VERSION << 96 | (expiry & Self::SIX_BYTES) << 48 | nonce)
     }
@@ -85,10 +80,7 @@ impl TokenKey {
     #[must_use]
     pub fn new(key: &[u8; 32], boot_id: &str) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        let derived = hmac::sign(
-            &key,
-            &[b"metadata token, boot ", boot_id.as_bytes()].concat(),
-        );
+        let derived = hmac::sign(&key, &[b"metadata token, boot ", boot_id.as_bytes()].concat());
         Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
     }
 
@@ -105,9 +97,7 @@ impl TokenKey {
         head.copy_from_slice(&claim);
         tail.copy_from_slice(&self.mac(&claim));
         let mut text = [0; 56];
-        URL_SAFE
-            .encode_slice(sealed, &mut text)
-            .expect("40 bytes encode to 56 characters");
+        URL_SAFE.encode_slice(sealed, &mut text).expect("40 bytes encode to 56 characters");
         text
     }
 
@@ -189,10 +179,7 @@ mod tests {
         assert!(text.starts_with("AQAEA") && text.ends_with("=="), "{text}");
         let body = text.trim_end_matches('=');
         assert_eq!(body.len(), 54);
-        assert!(
-            body.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        );
+        assert!(body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     }
 
     #[test]
@@ -212,19 +199,9 @@ mod tests {
     fn t10_t13_another_key_or_boot_makes_a_token_foreign() {
         let now = at(9_000_000_000);
         let token = key().issue(ttl(60), now, 3);
-        assert_eq!(
-            key().remaining(&token, now),
-            Some(60),
-            "T11: by a new daemon"
-        );
-        assert_eq!(
-            TokenKey::new(&[7; 32], "boot-2").remaining(&token, now),
-            None
-        );
-        assert_eq!(
-            TokenKey::new(&[8; 32], "boot-1").remaining(&token, now),
-            None
-        );
+        assert_eq!(key().remaining(&token, now), Some(60), "T11: by a new daemon");
+        assert_eq!(TokenKey::new(&[7; 32], "boot-2").remaining(&token, now), None);
+        assert_eq!(TokenKey::new(&[8; 32], "boot-1").remaining(&token, now), None);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::facts::{Facts, Outcome};
 use super::instance::Instance;
 use super::listing::directories;
 use super::version;
-use crate::clock::{BootTime, Now};
-use crate::credentials::Snapshot;
+use crate::clock::Now;
+use crate::credentials::{Snapshot, Validity};
 
 /// What a path leads to.
 #[derive(Clone)]
@@ -30,24 +30,15 @@ pub(super) enum Resource {
 /// The credential document, and when it may be read.
 #[derive(Clone)]
 pub(super) struct SecurityCredentials {
-    held: Option<Held>,
+    held: Option<(Bytes, Validity)>,
     refusal: Option<Bytes>,
-}
-
-#[derive(Clone)]
-struct Held {
-    document: Bytes,
-    expiration: Timestamp,
-    deadline: BootTime,
 }
 
 impl SecurityCredentials {
     fn new(facts: &Facts, snapshot: Option<&Snapshot>, outcome: &Outcome) -> Self {
         Self {
-            held: snapshot.map(|snapshot| Held {
-                document: document::security_credentials(facts, snapshot),
-                expiration: snapshot.credentials.expiration(),
-                deadline: snapshot.deadline,
+            held: snapshot.map(|snapshot| {
+                (document::security_credentials(facts, snapshot), snapshot.validity())
             }),
             refusal: match outcome {
                 Outcome::Hopeful => None,
@@ -58,8 +49,8 @@ impl SecurityCredentials {
 
     /// The document, for as long as both clocks call it valid.
     pub(super) fn valid(&self, now: Now) -> Option<&Bytes> {
-        let held = self.held.as_ref()?;
-        (now.wall < held.expiration && now.boot < held.deadline).then_some(&held.document)
+        let (document, validity) = self.held.as_ref()?;
+        (!validity.left(now).is_zero()).then_some(document)
     }
 
     /// What to say where nothing is valid and STS refused (C9).
@@ -80,9 +71,7 @@ pub struct Tree {
 impl fmt::Debug for Tree {
     // Some of it is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree")
-            .field("modified", &self.modified)
-            .finish_non_exhaustive()
+        f.debug_struct("Tree").field("modified", &self.modified).finish_non_exhaustive()
     }
 }
 
@@ -98,9 +87,7 @@ impl Tree {
             Resource::SecurityCredentials(SecurityCredentials::new(facts, snapshot, outcome)),
         ));
         let directories = directories(leaves.iter().map(|(path, _)| path.as_str()));
-        let listings = directories
-            .into_iter()
-            .map(|(path, list)| (path, value(list)));
+        let listings = directories.into_iter().map(|(path, list)| (path, value(list)));
         let mut resources: Vec<_> = leaves
             .into_iter()
             .chain(listings)
@@ -129,10 +116,7 @@ impl Tree {
         if !version::is_known(version) {
             return None;
         }
-        let place = self
-            .resources
-            .binary_search_by(|(own, _)| (**own).cmp(path))
-            .ok()?;
+        let place = self.resources.binary_search_by(|(own, _)| (**own).cmp(path)).ok()?;
         self.resources.get(place).map(|(_, resource)| resource)
     }
 }
@@ -150,10 +134,7 @@ fn leaves(facts: &Facts, instance: &Instance, modified: Timestamp) -> Vec<(Strin
         ("local-ipv4", &instance.local_ipv4.to_string()),
         ("mac", &instance.mac),
         ("placement/availability-zone", &instance.availability_zone),
-        (
-            "placement/availability-zone-id",
-            &instance.availability_zone_id,
-        ),
+        ("placement/availability-zone-id", &instance.availability_zone_id),
         ("placement/region", facts.region.as_str()),
         ("profile", "default-hvm"),
         ("reservation-id", &instance.reservation_id),
@@ -165,10 +146,7 @@ fn leaves(facts: &Facts, instance: &Instance, modified: Timestamp) -> Vec<(Strin
     let identity = document::identity(facts, instance);
     let documents = [
         ("meta-data/iam/info".to_owned(), Resource::Value(info)),
-        (
-            "dynamic/instance-identity/document".to_owned(),
-            Resource::Value(identity),
-        ),
+        ("dynamic/instance-identity/document".to_owned(), Resource::Value(identity)),
     ];
     meta_data
         .into_iter()

@@ -20,11 +20,7 @@ fn missing(world: &World, path: &str) {
 
 fn tree(facts: &Facts, refused: bool) -> World {
     let at = clock::later(START.wall, Duration::from_secs(65));
-    let outcome = if refused {
-        Outcome::Refused { at }
-    } else {
-        Outcome::Hopeful
-    };
+    let outcome = if refused { Outcome::Refused { at } } else { Outcome::Hopeful };
     World::with_tree(Tree::new(facts, None, &outcome))
 }
 
@@ -83,10 +79,7 @@ fn g11_c2_c4_listings_have_no_line_feed_at_the_end() {
         ("/latest/meta-data", META_DATA),
         ("/latest/meta-data/iam", "info\nsecurity-credentials/"),
         ("/latest/meta-data/iam/security-credentials", "deploy"),
-        (
-            "/latest/meta-data/placement",
-            "availability-zone\navailability-zone-id\nregion",
-        ),
+        ("/latest/meta-data/placement", "availability-zone\navailability-zone-id\nregion"),
         ("/latest/meta-data/services", "domain\npartition"),
         ("/latest/dynamic", "instance-identity/"),
         ("/latest/dynamic/instance-identity", "document"),
@@ -134,19 +127,10 @@ fn services_are_those_of_the_partition() {
         ..facts()
     };
     let world = tree(&facts, false);
-    assert_eq!(
-        world.read("/latest/meta-data/services/domain"),
-        ok("amazonaws.com.cn")
-    );
-    assert_eq!(
-        world.read("/latest/meta-data/services/partition"),
-        ok("aws-cn")
-    );
+    assert_eq!(world.read("/latest/meta-data/services/domain"), ok("amazonaws.com.cn"));
+    assert_eq!(world.read("/latest/meta-data/services/partition"), ok("aws-cn"));
     let (_, info) = world.read("/latest/meta-data/iam/info");
-    assert!(
-        info.contains("\"arn:aws-cn:iam::123456789012:instance-profile/deploy\""),
-        "{info}"
-    );
+    assert!(info.contains("\"arn:aws-cn:iam::123456789012:instance-profile/deploy\""), "{info}");
 }
 
 /// Walks as cloud-init does: what ends in a slash, and what the top lists, is a directory.
@@ -158,11 +142,7 @@ fn walk(world: &World, path: &str, seen: &mut Vec<String>) {
     let is_directory = path.ends_with('/') || path.matches('/').count() == 2;
     if is_directory {
         for name in text.lines() {
-            walk(
-                world,
-                &format!("{}/{name}", path.trim_end_matches('/')),
-                seen,
-            );
+            walk(world, &format!("{}/{name}", path.trim_end_matches('/')), seen);
         }
     }
 }
@@ -173,10 +153,7 @@ fn g12_whatever_is_listed_can_be_fetched() {
         let mut seen = Vec::new();
         walk(&World::new(), &format!("/{version}/"), &mut seen);
         assert_eq!(seen.len(), 1 + 2 + 15 + 2 + 1 + 3 + 2 + 2, "{seen:#?}");
-        assert!(
-            seen.iter()
-                .any(|path| path.ends_with("/iam/security-credentials/deploy"))
-        );
+        assert!(seen.iter().any(|path| path.ends_with("/iam/security-credentials/deploy")));
     }
 }
 
@@ -198,11 +175,7 @@ fn c5_c6_c17_the_credential_document_to_the_byte() {
 fn c5_the_account_id_is_last_if_asked_for_and_known() {
     let read = |account: &str| {
         let account = account.parse().unwrap();
-        let facts = Facts {
-            account,
-            account_id_in_document: true,
-            ..facts()
-        };
+        let facts = Facts { account, account_id_in_document: true, ..facts() };
         let tree = Tree::new(&facts, Some(&snapshot()), &Outcome::Hopeful);
         World::with_tree(tree).read(CREDENTIALS).1
     };
@@ -213,19 +186,13 @@ fn c5_the_account_id_is_last_if_asked_for_and_known() {
 #[test]
 fn c3_the_profile_document_to_the_byte() {
     let (code, text) = World::new().read("/latest/meta-data/iam/info");
-    let id = text
-        .split('"')
-        .find(|part| part.starts_with("AIPA"))
-        .unwrap();
+    let id = text.split('"').find(|part| part.starts_with("AIPA")).unwrap();
     let expected = format!(
         "{{\n  \"Code\" : \"Success\",\n  \"LastUpdated\" : \"2027-01-15T08:00:00Z\",\n  \
          \"InstanceProfileArn\" : \"arn:aws:iam::123456789012:instance-profile/deploy\",\n  \
          \"InstanceProfileId\" : \"{id}\"\n}}"
     );
-    assert_eq!(
-        (code, text.as_str(), id.len()),
-        (200, expected.as_str(), 21)
-    );
+    assert_eq!((code, text.as_str(), id.len()), (200, expected.as_str(), 21));
 }
 
 #[test]
@@ -235,11 +202,7 @@ fn m4_m7_the_identity_document_to_the_byte() {
     let (_, text) = world.read("/latest/dynamic/instance-identity/document");
     let read: serde_json::Value = serde_json::from_str(&text).unwrap();
     let pending: Timestamp = read["pendingTime"].as_str().unwrap().parse().unwrap();
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    };
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let expected = format!(
         "{{\n  \"accountId\" : \"123456789012\",\n  \"architecture\" : \"{architecture}\",\n  \
          \"availabilityZone\" : \"eu-central-1a\",\n  \"billingProducts\" : null,\n  \
@@ -288,18 +251,12 @@ fn a_patient_reader_waits_for_credentials_and_for_nothing_else() {
         world.patient = true;
         let token = world.token();
         for method in [Method::Get, Method::Head] {
-            let request = Request {
-                method,
-                ..with_token(&get(CREDENTIALS), &token)
-            };
+            let request = Request { method, ..with_token(&get(CREDENTIALS), &token) };
             assert!(matches!(world.answer(&request), Answer::Wait));
         }
         assert_eq!(world.code(&get(CREDENTIALS)), 401);
         assert_eq!(world.read("/latest/meta-data/iam/info").0, 200);
-        assert_eq!(
-            world.read("/latest/meta-data/iam/security-credentials/").0,
-            200
-        );
+        assert_eq!(world.read("/latest/meta-data/iam/security-credentials/").0, 200);
         missing(&world, "/latest/meta-data/iam/security-credentials/other");
     }
     let mut world = World::new();
@@ -325,12 +282,7 @@ fn what_is_valid_is_served_after_a_refusal_too() {
     let mut world = World::with_tree(Tree::new(&facts(), Some(&snapshot()), &outcome));
     assert!(world.read(CREDENTIALS).1.contains("\"Success\""));
     world.pass(HOUR);
-    assert!(
-        world
-            .read(CREDENTIALS)
-            .1
-            .contains("\"AssumeRoleUnauthorizedAccess\"")
-    );
+    assert!(world.read(CREDENTIALS).1.contains("\"AssumeRoleUnauthorizedAccess\""));
 }
 
 #[test]
@@ -338,20 +290,14 @@ fn before_the_first_credentials_the_start_is_the_last_update() {
     let world = tree(&facts(), false);
     let (code, info) = world.read("/latest/meta-data/iam/info");
     assert_eq!(code, 200);
-    assert!(
-        info.contains("\"LastUpdated\" : \"2027-01-15T08:00:00Z\""),
-        "{info}"
-    );
+    assert!(info.contains("\"LastUpdated\" : \"2027-01-15T08:00:00Z\""), "{info}");
     assert_eq!(world.tree.modified(), START.wall);
     assert_eq!(World::new().tree.modified(), snapshot().obtained);
 }
 
 #[test]
 fn c18_a_role_swap_changes_listing_and_document_together() {
-    let facts = Facts {
-        role_name: "other".parse().unwrap(),
-        ..facts()
-    };
+    let facts = Facts { role_name: "other".parse().unwrap(), ..facts() };
     let world = World::with_tree(Tree::new(&facts, Some(&snapshot()), &Outcome::Hopeful));
     let list = "/latest/meta-data/iam/security-credentials/";
     assert_eq!(world.read(list), ok("other"));
@@ -365,15 +311,10 @@ fn f9_head_differs_from_get_in_nothing_that_is_decided_here() {
     let token = world.token();
     for path in ["/", "/latest/meta-data/", CREDENTIALS, "/nowhere"] {
         let get = world.reply(&with_token(&get(path), &token));
-        let head = world.reply(&Request {
-            method: Method::Head,
-            ..with_token(&super::get(path), &token)
-        });
+        let head =
+            world.reply(&Request { method: Method::Head, ..with_token(&super::get(path), &token) });
         assert!(get.fields().eq(head.fields()), "{path}");
-        assert!(
-            get.fields()
-                .any(|field| field == ReplyField::ContentLength(get.body().len()))
-        );
+        assert!(get.fields().any(|field| field == ReplyField::ContentLength(get.body().len())));
     }
 }
 
@@ -394,12 +335,7 @@ fn debug_shows_no_secret() {
     let token = world.token();
     let request = with_token(&get(CREDENTIALS), &token);
     let answer = world.answer(&request);
-    let shown = format!(
-        "{answer:?} {request:?} {:?} {:?} {:?}",
-        world.tree,
-        world.key,
-        facts()
-    );
+    let shown = format!("{answer:?} {request:?} {:?} {:?} {:?}", world.tree, world.key, facts());
     for secret in ["wJal", "IQoJ", "AQAEA", "3, 3, 3"] {
         assert!(!shown.contains(secret), "{shown}");
     }

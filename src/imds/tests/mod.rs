@@ -74,15 +74,11 @@ impl World {
     }
 
     fn pass(&mut self, span: Duration) {
-        self.now = Now {
-            wall: clock::later(self.now.wall, span),
-            boot: self.now.boot.plus(span),
-        };
+        self.now = Now { wall: clock::later(self.now.wall, span), boot: self.now.boot.plus(span) };
     }
 
     fn token(&self) -> [u8; 56] {
-        self.key
-            .issue(Ttl::parse(b"21600").unwrap(), self.now.boot, 0)
+        self.key.issue(Ttl::parse(b"21600").unwrap(), self.now.boot, 0)
     }
 
     fn answer(&self, request: &Request<'_>) -> Answer {
@@ -136,18 +132,11 @@ fn get(path: &str) -> Request<'_> {
 }
 
 fn put(path: &str) -> Request<'_> {
-    Request {
-        method: Method::Put,
-        ttl: Field::One(b"21600"),
-        ..get(path)
-    }
+    Request { method: Method::Put, ttl: Field::One(b"21600"), ..get(path) }
 }
 
 fn with_token<'a>(request: &Request<'a>, token: &'a [u8]) -> Request<'a> {
-    Request {
-        token: Field::One(token),
-        ..*request
-    }
+    Request { token: Field::One(token), ..*request }
 }
 
 fn text(reply: &Reply) -> String {
