@@ -73,7 +73,8 @@ fn floor(path: &str) -> Option<Floor> {
 
 /// True where `path` is `place` or lies below it.
 fn within(path: &str, place: &str) -> bool {
-    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
+    path.strip_prefix(place)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
 }
 
 fn room(path: &str) -> &str {
@@ -101,7 +102,9 @@ fn faults(path: &str, text: &str, scan: &Scan) -> Vec<String> {
     }
     for (name, first, length) in &scan.functions {
         if *length > FUNCTION {
-            found.push(format!("{first}: `{name}` has {length} lines, {FUNCTION} at most"));
+            found.push(format!(
+                "{first}: `{name}` has {length} lines, {FUNCTION} at most"
+            ));
         }
     }
     let Some(floor) = floor(path) else {
@@ -125,9 +128,9 @@ fn inward(path: &str, own: &Floor, target: &str) -> Option<String> {
             "floor {} names `{target}` on floor {}: imports point down",
             own.number, its.number
         )),
-        Some(its) if its == *own && own.name == "doors" && room(target) != room(path) => {
-            Some(format!("a door names the door `{target}`: they are strangers"))
-        }
+        Some(its) if its == *own && own.name == "doors" && room(target) != room(path) => Some(
+            format!("a door names the door `{target}`: they are strangers"),
+        ),
         Some(_) => None,
     }
 }
@@ -177,7 +180,10 @@ fn sources(folder: &Path, found: &mut BTreeMap<String, String>) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            let name = path.strip_prefix(root().join("src")).unwrap().with_extension("");
+            let name = path
+                .strip_prefix(root().join("src"))
+                .unwrap()
+                .with_extension("");
             let name = name.to_str().unwrap().trim_end_matches("/mod").to_owned();
             found.insert(name, fs::read_to_string(&path).unwrap());
         }
@@ -188,9 +194,14 @@ fn sources(folder: &Path, found: &mut BTreeMap<String, String>) {
 fn the_house_stands_as_planned() {
     let mut texts = BTreeMap::new();
     sources(&root().join("src"), &mut texts);
-    let mut scans: BTreeMap<_, _> =
-        texts.iter().map(|(path, text)| (path.clone(), Scan::of(path, text))).collect();
-    let for_tests: Vec<_> = scans.values().flat_map(|scan| scan.test_modules.clone()).collect();
+    let mut scans: BTreeMap<_, _> = texts
+        .iter()
+        .map(|(path, text)| (path.clone(), Scan::of(path, text)))
+        .collect();
+    let for_tests: Vec<_> = scans
+        .values()
+        .flat_map(|scan| scan.test_modules.clone())
+        .collect();
     scans.retain(|path, _| !for_tests.iter().any(|test| within(path, test)));
 
     let mut found: Vec<_> = scans
@@ -212,7 +223,12 @@ fn every_dependency_has_its_place() {
         if line.starts_with('[') {
             section = line;
         } else if section.ends_with("dependencies]") && !section.starts_with("[dev-") {
-            let name = line.split(['=', '.']).next().unwrap().trim().replace('-', "_");
+            let name = line
+                .split(['=', '.'])
+                .next()
+                .unwrap()
+                .trim()
+                .replace('-', "_");
             let placed = name.is_empty() || name.starts_with('#') || allowed(&name).is_some();
             assert!(placed, "`{name}` is in Cargo.toml, but not in OUTSIDE");
         }
@@ -226,6 +242,9 @@ fn the_architecture_quotes_this_plan() {
     };
     let page: BTreeSet<_> = page.lines().map(str::trim_end).collect();
     for line in FLOORS.trim().lines().chain(OUTSIDE.trim().lines()) {
-        assert!(page.contains(line), "ARCHITECTURE.md lacks the line:\n{line}");
+        assert!(
+            page.contains(line),
+            "ARCHITECTURE.md lacks the line:\n{line}"
+        );
     }
 }
