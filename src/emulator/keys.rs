@@ -1,0 +1,313 @@
+//! Keys that this STS knows, and keys that it issues.
+//!
+//! There is no table. A temporary secret key is a MAC of its access key id, and
+//! the session token says, under a MAC, who holds it and until when: whatever
+//! was issued can be checked, even after a restart, and nothing piles up.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde_json::{Value, json};
+
+use super::refusal::{Code, Refusal};
+use crate::role::{AccountId, RoleArn, SessionName};
+use crate::secret::Secret;
+
+/// The account of the demo user; AWS uses it in its documentation.
+pub const DEMO_ACCOUNT: &str = "123456789012";
+/// The one long-lived access key that this STS knows. Worth nothing anywhere else.
+pub const DEMO_ACCESS_KEY_ID: &str = "AKIAASSUMED77EXAMPLE";
+/// The secret of [`DEMO_ACCESS_KEY_ID`], which is none.
+pub const DEMO_SECRET_ACCESS_KEY: &str = "not/a/secret/assumed/demo/key/EXAMPLEKEY";
+/// Who that is.
+pub const DEMO_USER: &str = "assumed-demo";
+
+/// Of the token's bytes: 6 that show `+` and `/` in base64, the MAC, the claims.
+const MARK: [u8; 6] = [0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff];
+const MAC: usize = 32;
+/// Long enough that nobody's buffer is too short only in production (A9).
+const TOKEN_BYTES: usize = 520;
+
+/// Who signed a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// The demo user, by its long-lived key.
+    User,
+    /// A role, by keys from here.
+    Role(RoleSession),
+}
+
+/// What a session token vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RoleSession {
+    pub(super) role: RoleArn,
+    pub(super) name: SessionName,
+    pub(super) expires: Timestamp,
+}
+
+impl Caller {
+    pub(super) fn arn(&self) -> String {
+        match self {
+            Self::User => format!("arn:aws:iam::{DEMO_ACCOUNT}:user/{DEMO_USER}"),
+            Self::Role(session) => session.arn(),
+        }
+    }
+
+    pub(super) fn user_id(&self) -> String {
+        match self {
+            Self::User => unique_id("AIDA", DEMO_USER),
+            Self::Role(session) => session.id(),
+        }
+    }
+
+    pub(super) fn account(&self) -> &str {
+        match self {
+            Self::User => DEMO_ACCOUNT,
+            Self::Role(session) => session.role.account().as_str(),
+        }
+    }
+
+    /// The moment from which on its keys are refused.
+    pub(super) const fn expires(&self) -> Option<Timestamp> {
+        match self {
+            Self::User => None,
+            Self::Role(session) => Some(session.expires),
+        }
+    }
+}
+
+impl RoleSession {
+    /// `AssumedRoleUser.Arn`: the role's path is dropped (A10).
+    pub(super) fn arn(&self) -> String {
+        let (partition, account) = (self.role.partition().as_str(), self.role.account());
+        format!(
+            "arn:{partition}:sts::{account}:assumed-role/{}/{}",
+            self.role.name(),
+            self.name
+        )
+    }
+
+    /// `AssumedRoleUser.AssumedRoleId`; the part before the colon is the role's own.
+    pub(super) fn id(&self) -> String {
+        format!("{}:{}", unique_id("AROA", self.role.as_str()), self.name)
+    }
+}
+
+/// A set of temporary keys.
+pub(super) struct Issued {
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: Secret,
+    pub(super) session_token: Secret,
+}
+
+/// Makes keys for a session; fails only where the system has no random numbers.
+pub(super) fn issue(session: &RoleSession) -> Result<Issued, Refusal> {
+    let access_key_id = format!("ASIA{}", base32(u128::from_be_bytes(random()?), 16));
+    let claims = json!({
+        "role": session.role.as_str(),
+        "name": session.name.as_str(),
+        "expires": session.expires.as_second(),
+    });
+    Ok(Issued {
+        secret_access_key: derived_secret(&access_key_id),
+        session_token: seal(&access_key_id, claims)?,
+        access_key_id,
+    })
+}
+
+/// Who holds this access key, and the secret that its signatures are made with.
+pub(super) fn look_up(
+    access_key_id: &str,
+    session_token: Option<&str>,
+) -> Result<(Caller, Secret), Refusal> {
+    match session_token {
+        None if access_key_id == DEMO_ACCESS_KEY_ID => {
+            Some((Caller::User, Secret::new(DEMO_SECRET_ACCESS_KEY)))
+        }
+        Some(token) if access_key_id.starts_with("ASIA") => open(access_key_id, token)
+            .map(|session| (Caller::Role(session), derived_secret(access_key_id))),
+        _ => None,
+    }
+    .ok_or_else(|| Refusal::plain(Code::InvalidClientTokenId))
+}
+
+fn derived_secret(access_key_id: &str) -> Secret {
+    let tag = mac("secret access key", &[access_key_id.as_bytes()]);
+    // 30 bytes are 40 characters of base64, the length that AWS's secrets have.
+    Secret::new(BASE64.encode(tag.as_ref().split_at(30).0))
+}
+
+fn seal(access_key_id: &str, mut claims: Value) -> Result<Secret, Refusal> {
+    let bare = claims.to_string().len() + r#","filler":"""#.len();
+    let mut filler = String::new();
+    // One byte over a multiple of three shows the padding of base64 as well.
+    while (MARK.len() + MAC + bare + filler.len()) % 3 != 1 || bare + filler.len() < TOKEN_BYTES {
+        filler.push_str(&base32(u128::from_be_bytes(random()?), 1));
+    }
+    if let Some(claims) = claims.as_object_mut() {
+        claims.insert("filler".to_owned(), filler.into());
+    }
+    let claims = claims.to_string().into_bytes();
+    let tag = mac("session token", &[access_key_id.as_bytes(), &claims]);
+    Ok(Secret::new(
+        BASE64.encode([&MARK, tag.as_ref(), &claims].concat()),
+    ))
+}
+
+fn open(access_key_id: &str, token: &str) -> Option<RoleSession> {
+    let bytes = BASE64.decode(token).ok()?;
+    let (tag, claims) = bytes.strip_prefix(&MARK)?.split_at_checked(MAC)?;
+    let message = message("session token", &[access_key_id.as_bytes(), claims]);
+    hmac::verify(&key(), &message, tag).ok()?;
+    let claims: Value = serde_json::from_slice(claims).ok()?;
+    Some(RoleSession {
+        role: claims.get("role")?.as_str()?.parse().ok()?,
+        name: claims.get("name")?.as_str()?.parse().ok()?,
+        expires: Timestamp::from_second(claims.get("expires")?.as_i64()?).ok()?,
+    })
+}
+
+/// The one key behind everything issued: no secret, so that sessions outlive a restart.
+fn key() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, DEMO_SECRET_ACCESS_KEY.as_bytes())
+}
+
+fn mac(purpose: &str, parts: &[&[u8]]) -> hmac::Tag {
+    hmac::sign(&key(), &message(purpose, parts))
+}
+
+fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+    [&[purpose.as_bytes()], parts].concat().join(&0)
+}
+
+/// An identifier of 21 characters, always the same for the same name.
+fn unique_id(prefix: &str, name: &str) -> String {
+    let tag = mac("unique id", &[name.as_bytes()]);
+    let number = tag
+        .as_ref()
+        .iter()
+        .fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
+    format!("{prefix}{}", base32(number, 17))
+}
+
+/// The last `digits` digits of a number, of five bits each.
+fn base32(number: u128, digits: u32) -> String {
+    (0..digits)
+        .rev()
+        .map(
+            |place| match u8::try_from(number >> (5 * place) & 31).unwrap_or_default() {
+                letter @ 0..26 => char::from(b'A' + letter),
+                digit => char::from(b'2' + digit - 26),
+            },
+        )
+        .collect()
+}
+
+/// A fresh request id, in the form of a UUID.
+pub(super) fn request_id() -> Result<String, Refusal> {
+    let hex = format!("{:032x}", u128::from_be_bytes(random()?));
+    let ends = [8, 12, 16, 20, 32];
+    let starts = [0, 8, 12, 16, 20];
+    let groups: Vec<_> = starts
+        .into_iter()
+        .zip(ends)
+        .filter_map(|(from, to)| hex.get(from..to))
+        .collect();
+    Ok(groups.join("-"))
+}
+
+fn random() -> Result<[u8; 16], Refusal> {
+    let mut bytes = [0; 16];
+    match SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(Refusal::plain(Code::InternalFailure)),
+    }
+}
+
+/// The demo user's account, as a word of the field.
+#[must_use]
+pub fn demo_account() -> AccountId {
+    DEMO_ACCOUNT
+        .parse()
+        .unwrap_or_else(|_| AccountId::unknown())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> RoleSession {
+        RoleSession {
+            role: "arn:aws:iam::210987654321:role/team/deploy"
+                .parse()
+                .unwrap(),
+            name: "me@host".parse().unwrap(),
+            expires: Timestamp::from_second(1_700_000_000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn issued_keys_have_the_shape_of_aws_keys() {
+        for _ in 0..20 {
+            let issued = issue(&session()).unwrap();
+            assert_eq!(issued.access_key_id.len(), 20);
+            assert!(issued.access_key_id.starts_with("ASIA"));
+            assert_eq!(issued.secret_access_key.expose().len(), 40);
+            let token = issued.session_token.expose();
+            assert!(token.len() > 700 && token.ends_with('='));
+            assert!(token.contains('+') && token.contains('/'));
+        }
+    }
+
+    #[test]
+    fn the_demo_keys_have_the_shape_of_aws_keys() {
+        assert_eq!(DEMO_ACCESS_KEY_ID.len(), 20);
+        assert_eq!(DEMO_SECRET_ACCESS_KEY.len(), 40);
+        assert_eq!(demo_account().as_str(), DEMO_ACCOUNT);
+        assert_eq!(Caller::User.user_id().len(), 21);
+    }
+
+    #[test]
+    fn issued_keys_are_known_again_without_a_table() {
+        let issued = issue(&session()).unwrap();
+        let token = issued.session_token.expose();
+        let (caller, secret) = look_up(&issued.access_key_id, Some(token)).unwrap();
+        assert_eq!(caller, Caller::Role(session()));
+        assert_eq!(secret.expose(), issued.secret_access_key.expose());
+    }
+
+    #[test]
+    fn keys_and_tokens_that_do_not_belong_together_are_unknown() {
+        let (one, two) = (issue(&session()).unwrap(), issue(&session()).unwrap());
+        let token = one.session_token.expose();
+        let flipped = token.replacen('A', "B", 1);
+        for (id, token) in [
+            (&*two.access_key_id, Some(token)),
+            (&*one.access_key_id, Some(&*flipped)),
+            (&*one.access_key_id, Some("")),
+            (&*one.access_key_id, None),
+            (DEMO_ACCESS_KEY_ID, Some(token)),
+            ("AKIAUNKNOWN", None),
+        ] {
+            let code = look_up(id, token).map(|_| ()).unwrap_err().code;
+            assert_eq!(code, Code::InvalidClientTokenId, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_dropped_from_an_assumed_role() {
+        let session = session();
+        assert_eq!(
+            session.arn(),
+            "arn:aws:sts::210987654321:assumed-role/deploy/me@host"
+        );
+        let (id, name) = session
+            .id()
+            .split_once(':')
+            .map(|(i, n)| (i.len(), n.to_owned()))
+            .unwrap();
+        assert_eq!((id, &*name), (21, "me@host"));
+    }
+}
