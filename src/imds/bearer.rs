@@ -1,8 +1,8 @@
 //! What a request brings in place of a name: a metadata token, or none.
 
 use super::options::HttpTokens;
-use super::reply::Status;
 use super::request::Field;
+use super::status::Status;
 use super::token::TokenKey;
 use crate::clock::BootTime;
 

@@ -18,7 +18,7 @@ pub struct Facts {
     pub partition: Partition,
     /// Where the instance seems to stand.
     pub region: Region,
-    /// Made-up values derive from it, and last as long as it does.
+    /// Made-up values derive from it and last as long as it does; may be secret.
     pub seed: [u8; 32],
     /// The start of the daemon: what counts as the last update before the first one.
     pub since: Timestamp,
@@ -40,7 +40,7 @@ impl Facts {
 }
 
 impl fmt::Debug for Facts {
-    // Who knows the seed knows every made-up value.
+    // The seed may be a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts")
             .field("role_name", &self.role_name)

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use super::bearer::Bearer;
 use super::host::HostNames;
 use super::options::{HttpEndpoint, HttpTokens};
-use super::reply::Status;
 use super::request::{Field, Method, Request};
+use super::status::Status;
 
 /// Only requests that call us by an own name, in `Host` and in the target, come in (F17, F19).
 pub(super) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> Result<(), Status> {

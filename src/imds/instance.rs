@@ -61,12 +61,13 @@ const fn hardware() -> (&'static str, &'static str) {
     if cfg!(target_arch = "aarch64") { ("t4g.micro", "arm64") } else { ("t3.micro", "x86_64") }
 }
 
-/// Draws values that depend on a label and the seed only.
+/// Draws values that depend on a label and the seed only, and betray nothing of the seed:
+/// it may be the key of the metadata tokens, which are derived under a label of their own.
 struct Draw(hmac::Key);
 
 impl Draw {
     fn bytes<const N: usize>(&self, label: &str) -> [u8; N] {
-        let tag = hmac::sign(&self.0, label.as_bytes());
+        let tag = hmac::sign(&self.0, &[b"instance, ", label.as_bytes()].concat());
         *tag.as_ref().first_chunk().expect("no more than 32 bytes are drawn at once")
     }
 

@@ -1,4 +1,4 @@
-//! Replies as today's instances give them: statuses, header fields in order, bodies.
+//! Replies as today's instances give them: header fields in order, and bodies.
 //!
 //! The order of the fields is that of the server that Nitro instances have
 //! (F5); nothing is ever added to it (F13, G9).
@@ -7,45 +7,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::page::NOT_FOUND;
+use super::status::Status;
 use super::token::Ttl;
-
-/// The statuses in use; never 503 or 429, for clients retry neither well (G5, T22).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Served.
-    Ok = 200,
-    /// A head that contradicts itself, or a time to live that is none.
-    BadRequest = 400,
-    /// A metadata token is needed, and this is none.
-    Unauthorized = 401,
-    /// Not from there, or not there.
-    Forbidden = 403,
-    /// No such item.
-    NotFound = 404,
-    /// Not by this method.
-    NotAllowed = 405,
-    /// Nobody waits for our consent.
-    ExpectationFailed = 417,
-    /// Nothing valid is held.
-    InternalServerError = 500,
-}
-
-impl Status {
-    /// The number.
-    #[must_use]
-    pub const fn code(self) -> u16 {
-        self as u16
-    }
-
-    /// The reason phrase where it is not the usual one (F10).
-    #[must_use]
-    pub const fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::NotAllowed => Some("Not Allowed"),
-            _ => None,
-        }
-    }
-}
 
 /// What a path may be asked by (F10, F11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,36 +96,27 @@ impl fmt::Debug for ReplyBody {
 pub struct Reply {
     /// The status.
     pub status: Status,
-    kind: Kind,
     ttl: Option<u32>,
     allow: Option<Allow>,
     body: ReplyBody,
 }
 
-/// What decides which fields stand in the head, and in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Value,
-    Grant,
-    Plain,
-}
-
 impl Reply {
     /// A value from the tree (G1).
     pub(super) const fn value(value: Bytes) -> Self {
-        Self::new(Status::Ok, Kind::Value, ReplyBody::Shared(value))
+        Self::new(Status::Ok, ReplyBody::Shared(value))
     }
 
     /// A metadata token, with the time it was asked for (T6, T8).
     pub(super) const fn grant(token: [u8; 56], ttl: Ttl) -> Self {
-        let mut reply = Self::new(Status::Ok, Kind::Grant, ReplyBody::Token(token));
+        let mut reply = Self::new(Status::Ok, ReplyBody::Token(token));
         reply.ttl = Some(ttl.as_secs());
         reply
     }
 
     /// What a path may be asked by (F12).
     pub(super) const fn options(allow: Allow) -> Self {
-        let mut reply = Self::new(Status::Ok, Kind::Plain, ReplyBody::Empty);
+        let mut reply = Self::new(Status::Ok, ReplyBody::Empty);
         reply.allow = Some(allow);
         reply
     }
@@ -178,14 +133,14 @@ impl Reply {
     #[must_use]
     pub const fn refusal(status: Status) -> Self {
         let body = match status {
-            Status::NotFound => ReplyBody::Static(NOT_FOUND.as_bytes()),
+            Status::NotFound => ReplyBody::Static(NOT_FOUND),
             _ => ReplyBody::Empty,
         };
-        Self::new(status, Kind::Plain, body)
+        Self::new(status, body)
     }
 
-    const fn new(status: Status, kind: Kind, body: ReplyBody) -> Self {
-        Self { status, kind, ttl: None, allow: None, body }
+    const fn new(status: Status, body: ReplyBody) -> Self {
+        Self { status, ttl: None, allow: None, body }
     }
 
     /// States what is left of the token that came with the request (T18);
@@ -202,23 +157,15 @@ impl Reply {
     pub fn fields(&self) -> impl Iterator<Item = ReplyField> {
         use ReplyField::{AcceptRanges, Connection, ContentLength, Date, LastModified, Server};
         let ttl = self.ttl.map(ReplyField::Ttl);
-        let allow = self.allow.map(|allow| ReplyField::Allow(allow.as_str()));
         let kind = Some(ReplyField::ContentType(self.content_type()));
         let length = Some(ContentLength(self.body.len()));
-        let end = [Some(Date), Some(Server), Some(Connection)];
-        let [date, server, connection] = end;
-        let fields = match self.kind {
-            Kind::Value => [
-                ttl,
-                kind,
-                Some(AcceptRanges),
-                Some(LastModified),
-                length,
-                date,
-                server,
-                connection,
-            ],
-            Kind::Grant | Kind::Plain => [ttl, allow, length, date, server, connection, kind, None],
+        let [date, server, connection] = [Date, Server, Connection].map(Some);
+        let fields = if matches!(self.body, ReplyBody::Shared(_)) {
+            let [ranges, modified] = [AcceptRanges, LastModified].map(Some);
+            [ttl, kind, ranges, modified, length, date, server, connection]
+        } else {
+            let allow = self.allow.map(|allow| ReplyField::Allow(allow.as_str()));
+            [ttl, allow, length, date, server, connection, kind, None]
         };
         fields.into_iter().flatten()
     }
@@ -239,24 +186,9 @@ impl Reply {
     /// A metadata token was granted: the hop limit applies (T12).
     #[must_use]
     pub const fn is_grant(&self) -> bool {
-        matches!(self.kind, Kind::Grant)
+        matches!(self.body, ReplyBody::Token(_))
     }
 }
-
-/// The page that goes with 404, to the byte (E1).
-const NOT_FOUND: &str = concat!(
-    "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n",
-    "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n",
-    "\t\t \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n",
-    "<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n",
-    " <head>\n",
-    "  <title>404 - Not Found</title>\n",
-    " </head>\n",
-    " <body>\n",
-    "  <h1>404 - Not Found</h1>\n",
-    " </body>\n",
-    "</html>\n",
-);
 
 #[cfg(test)]
 mod tests {
@@ -270,13 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn e1_the_404_page_is_the_recorded_one() {
-        let digest = ring::digest::digest(&ring::digest::SHA256, NOT_FOUND.as_bytes());
-        let recorded = "3f92bfc0961a4bf4e83938c708afb562018c698f4a2775acc4d59879c33aa39c";
-        assert_eq!(format!("{digest:?}"), format!("SHA256:{recorded}"));
-        assert_eq!(NOT_FOUND.len(), 339);
+    fn e1_f5_the_page_goes_with_404_and_is_html() {
         let reply = Reply::refusal(Status::NotFound);
-        assert_eq!(reply.body(), ReplyBody::Static(NOT_FOUND.as_bytes()));
+        assert_eq!(reply.body(), ReplyBody::Static(NOT_FOUND));
         assert_eq!(
             fields(&reply.stating(Some(9))),
             [

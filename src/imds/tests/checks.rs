@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::super::{Field, HttpEndpoint, HttpTokens, Method, Options, ReplyField, Request};
 use super::*;
 
@@ -41,7 +43,7 @@ fn f17_a_host_is_needed_once_and_must_be_ours() {
     assert_eq!(world.code(&host(Field::Many)), 400);
     assert_eq!(world.code(&host(Field::One(b""))), 403);
     assert_eq!(world.code(&host(Field::One(b"rebound.example:1338"))), 403);
-    let old = |host| Request { http_10: true, ..get(REGION).with_host(host) };
+    let old = |host| Request { http_10: true, host, ..get(REGION) };
     assert_eq!(world.code(&old(Field::Absent)), 200);
     assert_eq!(world.code(&old(Field::Many)), 400);
     assert_eq!(world.code(&old(Field::One(b"rebound.example"))), 403);
@@ -50,8 +52,7 @@ fn f17_a_host_is_needed_once_and_must_be_ours() {
 #[test]
 fn f19_the_authority_of_an_absolute_target_is_judged_too() {
     let world = optional();
-    let with =
-        |authority, host| Request { authority: Some(authority), ..get(REGION).with_host(host) };
+    let with = |authority, host| Request { authority: Some(authority), host, ..get(REGION) };
     assert_eq!(world.code(&with("localhost:1338", Field::One(b"localhost"))), 200);
     assert_eq!(world.code(&with("rebound.example", Field::One(b"localhost"))), 403);
     assert_eq!(world.code(&with("user@localhost", Field::One(b"localhost"))), 403);
@@ -253,8 +254,51 @@ fn p6_p7_a_put_elsewhere_is_forbidden() {
     assert_eq!(world.code(&put("//latest/api//token")), 200, "P10");
 }
 
-impl<'a> Request<'a> {
-    const fn with_host(self, host: Field<'a>) -> Self {
-        Self { host, ..self }
+proptest! {
+    #[test]
+    fn whatever_comes_without_a_token_reads_nothing(
+        path in "(/(latest|meta-data|iam|api|token|[a-z%.]{0,4})){0,5}/?", method in 0_usize..5,
+        host in field(), token in field(), ttl in field(), flags in any::<[bool; 4]>(),
+        authority in prop::option::of(".{0,12}"), patient in any::<bool>(),
+    ) {
+        let methods = [Method::Get, Method::Head, Method::Put, Method::Options, Method::Other];
+        let [http_10, forwarded, browser, expects] = flags;
+        let request = Request {
+            method: methods[method],
+            path: &path,
+            authority: authority.as_deref(),
+            http_10,
+            host: borrowed(&host),
+            token: borrowed(&token),
+            ttl: borrowed(&ttl),
+            forwarded,
+            browser,
+            expects,
+        };
+        let mut world = World::new();
+        world.patient = patient;
+        let reply = world.reply(&request);
+        prop_assert!(reply.status.code() != 404, "the path is judged last (T20)");
+        if !reply.is_grant() {
+            prop_assert_eq!(text(&reply), "");
+        }
+    }
+}
+
+/// A field of a head: absent, doubled, ours or somebody's.
+fn field() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let value = prop_oneof![
+        Just(b"localhost".to_vec()),
+        Just(b"60".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..60),
+    ];
+    prop::collection::vec(value, 0..3)
+}
+
+fn borrowed(values: &[Vec<u8>]) -> Field<'_> {
+    match values {
+        [] => Field::Absent,
+        [one] => Field::One(one),
+        _ => Field::Many,
     }
 }

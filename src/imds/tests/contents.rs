@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::super::{Facts, Outcome, ReplyBody, ReplyField, Status};
 use super::*;
+use crate::credentials::Grant;
+use crate::role::AccountId;
 
 const META_DATA: &str = "ami-id\nhostname\niam/\ninstance-action\ninstance-id\n\
     instance-life-cycle\ninstance-type\nlocal-hostname\nlocal-ipv4\nmac\nplacement/\nprofile\n\
@@ -303,6 +305,23 @@ fn c18_a_role_swap_changes_listing_and_document_together() {
     assert_eq!(world.read(list), ok("other"));
     assert_eq!(world.read(&format!("{list}other")).0, 200);
     missing(&world, CREDENTIALS);
+}
+
+#[test]
+fn a_source_that_knows_its_role_only_now_is_believed() {
+    let mut facts = Facts { account: AccountId::unknown(), ..facts() };
+    let mut grant = Grant {
+        credentials: snapshot().credentials,
+        date: None,
+        account: None,
+        role_arn: Some("arn:aws-us-gov:iam::210987654321:role/path/elsewhere".parse().unwrap()),
+    };
+    facts.learn(&grant);
+    assert_eq!((facts.account.as_str(), facts.partition.as_str()), ("210987654321", "aws-us-gov"));
+    assert_eq!(facts.role_name.as_str(), "deploy", "C4: what is listed does not change");
+    grant.account = Some("111111111111".parse().unwrap());
+    facts.learn(&grant);
+    assert_eq!(facts.account.as_str(), "111111111111");
 }
 
 #[test]
