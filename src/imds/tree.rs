@@ -157,5 +157,6 @@ fn leaves(facts: &Facts, instance: &Instance, modified: Timestamp) -> Vec<(Strin
 
 /// A text as it is, without a line feed at its end (G10).
 fn value(text: String) -> Resource {
-    Resource::Value(Bytes::from(text))
+    // Plain `Bytes` would allocate for the first reader.
+    Resource::Value(Bytes::from_owner(text))
 }
