@@ -60,10 +60,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        Now {
-            wall: read_wall(),
-            boot: read_boot(),
-        }
+        Now { wall: read_wall(), boot: read_boot() }
     }
 }
 
@@ -119,9 +116,6 @@ mod tests {
         let then = later(now, Duration::from_secs(5));
         assert_eq!(until(now, then), Duration::from_secs(5));
         assert_eq!(until(then, now), Duration::ZERO);
-        assert_eq!(
-            later(Timestamp::MAX, Duration::from_secs(1)),
-            Timestamp::MAX
-        );
+        assert_eq!(later(Timestamp::MAX, Duration::from_secs(1)), Timestamp::MAX);
     }
 }

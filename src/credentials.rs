@@ -47,12 +47,7 @@ impl Credentials {
         if broken(session_token.expose()) {
             return Err(Hollow("a session token"));
         }
-        Ok(Self {
-            access_key_id,
-            secret_access_key,
-            session_token,
-            expiration,
-        })
+        Ok(Self { access_key_id, secret_access_key, session_token, expiration })
     }
 
     /// Names the key; not secret, but never logged either.
@@ -127,10 +122,7 @@ impl Snapshot {
     /// When it ends, without the secrets.
     #[must_use]
     pub const fn validity(&self) -> Validity {
-        Validity {
-            expires: self.credentials.expiration,
-            deadline: self.deadline,
-        }
+        Validity { expires: self.credentials.expiration, deadline: self.deadline }
     }
 
     /// The life still to run: the shorter of what the two clocks say.
@@ -153,13 +145,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn credentials(expiration: Timestamp) -> Credentials {
-        Credentials::new(
-            "ASIA".into(),
-            Secret::new("s"),
-            Secret::new("t"),
-            expiration,
-        )
-        .unwrap()
+        Credentials::new("ASIA".into(), Secret::new("s"), Secret::new("t"), expiration).unwrap()
     }
 
     #[test]
@@ -177,10 +163,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_set_back_prolongs_nothing() {
-        let start = Now {
-            wall: Timestamp::UNIX_EPOCH,
-            boot: BootTime::default(),
-        };
+        let start = Now { wall: Timestamp::UNIX_EPOCH, boot: BootTime::default() };
         let snapshot = Snapshot {
             generation: 1,
             credentials: credentials(clock::later(start.wall, HOUR)),
@@ -188,15 +171,9 @@ mod tests {
             deadline: start.boot.plus(HOUR),
         };
         assert_eq!(snapshot.left(start), HOUR);
-        let set_back = Now {
-            wall: start.wall,
-            boot: start.boot.plus(HOUR),
-        };
+        let set_back = Now { wall: start.wall, boot: start.boot.plus(HOUR) };
         assert!(!snapshot.is_valid(set_back));
-        let jumped = Now {
-            wall: clock::later(start.wall, HOUR),
-            boot: start.boot,
-        };
+        let jumped = Now { wall: clock::later(start.wall, HOUR), boot: start.boot };
         assert!(!snapshot.is_valid(jumped));
     }
 }

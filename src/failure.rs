@@ -42,12 +42,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without code or hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            code: None,
-            message: message.into(),
-            hint: None,
-        }
+        Self { kind, code: None, message: message.into(), hint: None }
     }
 
     /// Adds what the reader can do.

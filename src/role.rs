@@ -75,10 +75,7 @@ impl FromStr for Partition {
             "aws" => Ok(Self::Aws),
             "aws-cn" => Ok(Self::AwsCn),
             "aws-us-gov" => Ok(Self::AwsUsGov),
-            _ => Err(malformed(
-                "a partition",
-                "known ones are aws, aws-cn and aws-us-gov",
-            )),
+            _ => Err(malformed("a partition", "known ones are aws, aws-cn and aws-us-gov")),
         }
     }
 }
@@ -120,10 +117,7 @@ impl FromStr for RoleName {
             return Err(malformed(expected, "it has 1 to 64 characters"));
         }
         if !text.bytes().all(is_name_byte) {
-            return Err(malformed(
-                expected,
-                "allowed are letters, digits and _+=,.@-",
-            ));
+            return Err(malformed(expected, "allowed are letters, digits and _+=,.@-"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -172,10 +166,7 @@ impl FromStr for RoleArn {
         }
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let &[arn, partition, service, region, account, resource] = parts.as_slice() else {
-            return Err(malformed(
-                expected,
-                "it looks like arn:aws:iam::123456789012:role/NAME",
-            ));
+            return Err(malformed(expected, "it looks like arn:aws:iam::123456789012:role/NAME"));
         };
         if arn != "arn" || service != "iam" || !region.is_empty() {
             return Err(malformed(expected, "it begins with arn:PARTITION:iam::"));
@@ -184,10 +175,7 @@ impl FromStr for RoleArn {
             return Err(malformed(expected, "its resource begins with role/"));
         };
         if !path.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(malformed(
-                expected,
-                "it holds no blanks and no control characters",
-            ));
+            return Err(malformed(expected, "it holds no blanks and no control characters"));
         }
         Ok(Self {
             text: text.to_owned(),
@@ -248,13 +236,7 @@ impl SessionName {
         let mut name: String = text
             .chars()
             .take(64)
-            .map(|c| {
-                if c.is_ascii() && is_name_byte(c as u8) {
-                    c
-                } else {
-                    '-'
-                }
-            })
+            .map(|c| if c.is_ascii() && is_name_byte(c as u8) { c } else { '-' })
             .collect();
         while name.len() < 2 {
             name.push('-');
@@ -272,10 +254,7 @@ impl FromStr for SessionName {
             return Err(malformed(expected, "it has 2 to 64 characters"));
         }
         if !text.bytes().all(is_name_byte) {
-            return Err(malformed(
-                expected,
-                "allowed are letters, digits and _+=,.@-",
-            ));
+            return Err(malformed(expected, "allowed are letters, digits and _+=,.@-"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -302,13 +281,7 @@ macro_rules! shown_as_text {
         }
     )*};
 }
-shown_as_text!(
-    AccountId.0,
-    RoleName.0,
-    RoleArn.text,
-    Region.0,
-    SessionName.0
-);
+shown_as_text!(AccountId.0, RoleName.0, RoleArn.text, Region.0, SessionName.0);
 
 #[cfg(test)]
 mod tests {
@@ -316,9 +289,7 @@ mod tests {
 
     #[test]
     fn a_role_arn_gives_its_parts_and_drops_the_path() {
-        let arn: RoleArn = "arn:aws-cn:iam::123456789012:role/team/blue/deploy"
-            .parse()
-            .unwrap();
+        let arn: RoleArn = "arn:aws-cn:iam::123456789012:role/team/blue/deploy".parse().unwrap();
         assert_eq!(arn.partition(), Partition::AwsCn);
         assert_eq!(arn.account().as_str(), "123456789012");
         assert_eq!(arn.name().as_str(), "deploy");
@@ -347,15 +318,9 @@ mod tests {
         assert_eq!(partition("eu-central-1"), Partition::Aws);
         assert_eq!(partition("cn-northwest-1"), Partition::AwsCn);
         assert_eq!(partition("us-gov-west-1"), Partition::AwsUsGov);
-        for text in [
-            "",
-            "eu",
-            "eu-central",
-            "EU-central-1",
-            "eu--1",
-            "eu-central-1b",
-            "eu-central-123",
-        ] {
+        for text in
+            ["", "eu", "eu-central", "EU-central-1", "eu--1", "eu-central-1b", "eu-central-123"]
+        {
             assert!(text.parse::<Region>().is_err(), "{text}");
         }
     }

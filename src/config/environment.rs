@@ -15,10 +15,7 @@ impl Environment {
     /// The value of a variable that is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The same environment with one variable set.
@@ -67,14 +64,9 @@ impl ProfilePaths {
     /// As the environment has it; relative to `/` where there is no home.
     #[must_use]
     pub fn of(environment: &Environment) -> Self {
-        let aws = environment
-            .home()
-            .unwrap_or_else(|| PathBuf::from("/"))
-            .join(".aws");
+        let aws = environment.home().unwrap_or_else(|| PathBuf::from("/")).join(".aws");
         let path = |variable: &str, name: &str| {
-            environment
-                .get(variable)
-                .map_or_else(|| aws.join(name), PathBuf::from)
+            environment.get(variable).map_or_else(|| aws.join(name), PathBuf::from)
         };
         Self {
             config: path("AWS_CONFIG_FILE", "config"),

@@ -58,11 +58,7 @@ pub fn judge(validity: Validity, date: Option<Timestamp>, now: Now) -> Result<()
 }
 
 fn wrong_clock(skew: SignedDuration) -> Failure {
-    let side = if skew.is_negative() {
-        "behind"
-    } else {
-        "ahead of"
-    };
+    let side = if skew.is_negative() { "behind" } else { "ahead of" };
     let by = SignedDuration::from_secs(skew.abs().as_secs());
     Failure::new(
         Kind::WrongClock(skew),
@@ -129,10 +125,7 @@ mod tests {
     fn without_a_date_the_wall_clock_decides() {
         let left = arrive(4600, None, at(1000, 0)).unwrap();
         assert_eq!(left, Duration::from_hours(1));
-        assert_eq!(
-            arrive(1000, None, at(1000, 0)).unwrap_err().kind,
-            Kind::Nonsense
-        );
+        assert_eq!(arrive(1000, None, at(1000, 0)).unwrap_err().kind, Kind::Nonsense);
     }
 
     #[test]
@@ -147,26 +140,17 @@ mod tests {
     fn a_wrong_clock_is_called_one_with_side_and_size() {
         let ahead = arrive(4600, Some(1000), at(1000 + 120 * MINUTE, 0)).unwrap_err();
         assert_eq!(ahead.kind, Kind::WrongClock(SignedDuration::from_hours(2)));
-        assert_eq!(
-            ahead.message,
-            "this machine's clock is 2h ahead of that of STS"
-        );
+        assert_eq!(ahead.message, "this machine's clock is 2h ahead of that of STS");
         let behind = arrive(900, Some(1000), at(1000 - 6 * MINUTE, 0)).unwrap_err();
         assert_eq!(behind.kind, Kind::WrongClock(SignedDuration::from_mins(-6)));
-        assert_eq!(
-            behind.message,
-            "this machine's clock is 6m behind that of STS"
-        );
+        assert_eq!(behind.message, "this machine's clock is 6m behind that of STS");
     }
 
     #[test]
     fn five_minutes_are_no_skew_worth_a_word() {
         let date = Some(Timestamp::from_second(1000).unwrap());
         assert_eq!(skew(date, at(1000 + 5 * MINUTE, 0)), None);
-        assert_eq!(
-            skew(date, at(999 - 5 * MINUTE, 0)),
-            Some(SignedDuration::from_secs(-301))
-        );
+        assert_eq!(skew(date, at(999 - 5 * MINUTE, 0)), Some(SignedDuration::from_secs(-301)));
         assert_eq!(skew(None, at(0, 0)), None);
     }
 }

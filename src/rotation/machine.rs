@@ -144,16 +144,9 @@ impl Machine {
         let attempt = self.flight.is_none() && (self.refresh || self.pause(now).is_zero());
         if attempt {
             self.refresh = false;
-            self.flight = Some(Flight {
-                since: now.boot,
-                disturbed: false,
-            });
+            self.flight = Some(Flight { since: now.boot, disturbed: false });
         }
-        Step {
-            news,
-            attempt,
-            alarm: self.next(now),
-        }
+        Step { news, attempt, alarm: self.next(now) }
     }
 
     /// How the role stands at `now`.
@@ -171,11 +164,7 @@ impl Machine {
     }
 
     fn phase(&self, now: Now) -> Phase {
-        let refused = || {
-            self.trouble
-                .as_ref()
-                .is_some_and(|trouble| trouble.last.is_refusal())
-        };
+        let refused = || self.trouble.as_ref().is_some_and(|trouble| trouble.last.is_refusal());
         match &self.held {
             Some(held) if !held.lead(now).is_zero() => Phase::Fresh,
             Some(held) if !held.validity.left(now).is_zero() => Phase::Stale,
@@ -186,9 +175,7 @@ impl Machine {
     }
 
     fn left(&self, now: Now) -> Duration {
-        self.held
-            .as_ref()
-            .map_or(Duration::ZERO, |held| held.validity.left(now))
+        self.held.as_ref().map_or(Duration::ZERO, |held| held.validity.left(now))
     }
 
     /// How long until the next attempt; zero where it is due.
@@ -207,8 +194,7 @@ impl Machine {
 
     /// What is still to run of a rest of this length after the last attempt.
     fn rest(&self, length: Duration, now: Now) -> Duration {
-        self.landed
-            .map_or(Duration::ZERO, |landed| landed.plus(length).since(now.boot))
+        self.landed.map_or(Duration::ZERO, |landed| landed.plus(length).since(now.boot))
     }
 
     /// Remembered where it comes too early: whoever asked is still without.
@@ -237,10 +223,7 @@ impl Machine {
 
     fn land(&mut self, now: Now) -> Flight {
         self.landed = Some(now.boot);
-        self.flight.take().unwrap_or(Flight {
-            since: now.boot,
-            disturbed: false,
-        })
+        self.flight.take().unwrap_or(Flight { since: now.boot, disturbed: false })
     }
 
     fn got(&mut self, grant: Grant, now: Now, jitter: f64) -> News {
@@ -309,15 +292,9 @@ impl Machine {
             schedule::back_off(left, failures, jitter)
         };
         let level = self.echo.level(&failure, !left.is_zero(), now.boot);
-        self.trouble = Some(Trouble {
-            last: failure.clone(),
-            failures,
-            retry_at: now.boot.plus(wait),
-        });
-        News {
-            outcome: Outcome::Failed(failure),
-            level,
-        }
+        self.trouble =
+            Some(Trouble { last: failure.clone(), failures, retry_at: now.boot.plus(wait) });
+        News { outcome: Outcome::Failed(failure), level }
     }
 }
 

@@ -67,10 +67,7 @@ impl News {
             (None, true) => Level::Info,
             (None, false) => Level::Debug,
         };
-        Self {
-            outcome: Outcome::Obtained(Box::new(obtained)),
-            level,
-        }
+        Self { outcome: Outcome::Obtained(Box::new(obtained)), level }
     }
 }
 
@@ -97,12 +94,7 @@ impl Echo {
         if self.0.iter().any(said) {
             return Level::Debug;
         }
-        self.0.push(Said {
-            kind,
-            code: failure.code.clone(),
-            served,
-            at: now,
-        });
+        self.0.push(Said { kind, code: failure.code.clone(), served, at: now });
         full(failure.kind)
     }
 

@@ -27,8 +27,7 @@ const CEILING_UNSERVED: Duration = Duration::from_secs(30);
 #[must_use]
 pub fn hold(life: Duration, jitter: f64) -> Duration {
     let half = life / 2;
-    half.saturating_sub(share(half / 10, jitter))
-        .max(SHORTEST_HOLD)
+    half.saturating_sub(share(half / 10, jitter)).max(SHORTEST_HOLD)
 }
 
 /// How long to wait after `failures` attempts failed in a row.
@@ -58,11 +57,7 @@ pub fn after_refusal(left: Duration, jitter: f64) -> Duration {
 
 /// `jitter` of `span`; a number that is none counts as zero.
 fn share(span: Duration, jitter: f64) -> Duration {
-    let jitter = if jitter.is_nan() {
-        0.0
-    } else {
-        jitter.clamp(0.0, 1.0)
-    };
+    let jitter = if jitter.is_nan() { 0.0 } else { jitter.clamp(0.0, 1.0) };
     span.mul_f64(jitter).min(span)
 }
 
@@ -74,12 +69,8 @@ mod tests {
 
     /// From 1 s to 36 h, dense where sessions are short.
     fn life() -> impl Strategy<Value = Duration> {
-        prop_oneof![
-            1_000_u64..=120_000,
-            120_000_u64..=3_600_000,
-            3_600_000_u64..=36 * 3_600_000,
-        ]
-        .prop_map(Duration::from_millis)
+        prop_oneof![1_000_u64..=120_000, 120_000_u64..=3_600_000, 3_600_000_u64..=36 * 3_600_000,]
+            .prop_map(Duration::from_millis)
     }
 
     fn jitter() -> impl Strategy<Value = f64> {
@@ -141,9 +132,8 @@ mod tests {
     #[test]
     fn full_jitter_spans_from_the_floor_to_a_ceiling_that_doubles() {
         let hours = Duration::from_hours(6);
-        let longest: Vec<u64> = (1..=10)
-            .map(|failures| back_off(hours, failures, 1.0).as_secs())
-            .collect();
+        let longest: Vec<u64> =
+            (1..=10).map(|failures| back_off(hours, failures, 1.0).as_secs()).collect();
         assert_eq!(longest, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(back_off(hours, 10, 0.0), FLOOR);
         assert_eq!(back_off(Duration::ZERO, 10, 1.0), CEILING_UNSERVED);

@@ -81,9 +81,7 @@ pub struct Rotation<A> {
 
 impl<A> fmt::Debug for Rotation<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rotation")
-            .field("role", &self.role)
-            .finish_non_exhaustive()
+        f.debug_struct("Rotation").field("role", &self.role).finish_non_exhaustive()
     }
 }
 
@@ -157,12 +155,7 @@ macro_rules! at {
 
 impl<A> Rotation<A> {
     fn obtained(&self, obtained: Obtained, level: Level, next: Option<Timestamp>) {
-        let Obtained {
-            snapshot,
-            grant,
-            rotated,
-            skew,
-        } = obtained;
+        let Obtained { snapshot, grant, rotated, skew } = obtained;
         let role = &self.role;
         let (generation, expires) = (snapshot.generation, grant.credentials.expiration());
         self.publish.publish(snapshot, &grant);
@@ -200,9 +193,6 @@ async fn landing(flight: &mut Option<Flight>) -> Result<Grant, Failure> {
 }
 
 fn out_of_time(patience: Duration) -> Failure {
-    Failure::new(
-        Kind::Unreachable,
-        format!("no credentials within {} s", patience.as_secs()),
-    )
-    .hint("is STS, or a proxy on the way to it, hanging?")
+    Failure::new(Kind::Unreachable, format!("no credentials within {} s", patience.as_secs()))
+        .hint("is STS, or a proxy on the way to it, hanging?")
 }

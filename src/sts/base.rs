@@ -47,12 +47,7 @@ impl Bases {
         client: Client,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self {
-            source,
-            network,
-            client,
-            clock,
-        }
+        Self { source, network, client, clock }
     }
 
     /// The base credentials as they are at this moment.
@@ -86,19 +81,14 @@ impl Bases {
     async fn of_web_identity(&self, name: &str) -> Result<Signer, Failure> {
         let section = Section::read(&self.source.paths, name)?;
         let role_arn: RoleArn = section.need("role_arn")?.parse().map_err(|error| {
-            Failure::new(
-                Kind::NoBase,
-                format!("role_arn of profile {name} is {error}"),
-            )
+            Failure::new(Kind::NoBase, format!("role_arn of profile {name} is {error}"))
         })?;
         let file = section.need("web_identity_token_file")?;
         let token = read_token(Path::new(file))?;
         let session_name =
             SessionName::nearest(section.get("role_session_name").unwrap_or("assumed"));
-        let grant = self
-            .client
-            .assume_role_with_web_identity(&role_arn, &session_name, &token)
-            .await?;
+        let grant =
+            self.client.assume_role_with_web_identity(&role_arn, &session_name, &token).await?;
         Ok(Signer::builder()
             .access_key_id(grant.credentials.access_key_id())
             .secret_access_key(grant.credentials.secret_access_key().expose())
@@ -141,9 +131,7 @@ impl Bases {
         ]
         .into_iter()
         .filter(|(_, path)| path.exists())
-        .fold(ProfileFiles::builder(), |files, (kind, path)| {
-            files.with_file(kind, path)
-        })
+        .fold(ProfileFiles::builder(), |files, (kind, path)| files.with_file(kind, path))
         .build()
     }
 
@@ -160,11 +148,8 @@ impl Bases {
             BaseKind::Login => "aws login",
             _ => "aws sso login",
         };
-        Failure::new(
-            Kind::NoBase,
-            format!("no credentials from {what}: {}", failure::last(error)),
-        )
-        .hint(format!("run `{verb} --profile {name}`"))
+        Failure::new(Kind::NoBase, format!("no credentials from {what}: {}", failure::last(error)))
+            .hint(format!("run `{verb} --profile {name}`"))
     }
 }
 
@@ -199,11 +184,8 @@ fn of_keys(section: &Section) -> Result<Signer, Failure> {
 
 fn read_token(path: &Path) -> Result<Secret, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(
-            Kind::NoBase,
-            format!("cannot read {}: {error}", path.display()),
-        )
-        .hint("web_identity_token_file names the file that holds the token")
+        Failure::new(Kind::NoBase, format!("cannot read {}: {error}", path.display()))
+            .hint("web_identity_token_file names the file that holds the token")
     })?;
     Ok(Secret::new(text.trim()))
 }

@@ -43,12 +43,7 @@ impl RoleChain {
         let network = Network::new(source.timeouts);
         let client = Client::new(&source, &network, Arc::clone(&clock));
         let bases = Bases::new(Arc::clone(&source), network, client.clone(), clock);
-        Self(Arc::new(Links {
-            source,
-            bases,
-            client,
-            owner: Mutex::new(None),
-        }))
+        Self(Arc::new(Links { source, bases, client, owner: Mutex::new(None) }))
     }
 }
 
@@ -83,12 +78,7 @@ impl Links {
             Some(Ok(account)) => Some(account),
             _ => self.owner_of(base).await,
         };
-        Ok(Grant {
-            credentials,
-            date: None,
-            account,
-            role_arn: None,
-        })
+        Ok(Grant { credentials, date: None, account, role_arn: None })
     }
 
     /// Asks STS once per access key; a failure here must not stop anything.

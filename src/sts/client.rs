@@ -63,11 +63,7 @@ impl Client {
             .identity_cache(config::IdentityCache::no_cache());
         config.set_app_name(config::AppName::new("assumed").ok());
         config.set_endpoint_url(source.endpoint_url.clone());
-        Self {
-            sdk: Sdk::from_conf(config.build()),
-            clock,
-            timeouts: source.timeouts,
-        }
+        Self { sdk: Sdk::from_conf(config.build()), clock, timeouts: source.timeouts }
     }
 
     /// `AssumeRole`, signed by `signer`.
@@ -113,9 +109,8 @@ impl Client {
             .customize()
             .interceptor(postmark.clone())
             .send();
-        let reply = Box::pin(reply)
-            .await
-            .map_err(|error| self.judge(&error, &postmark, Some(token)))?;
+        let reply =
+            Box::pin(reply).await.map_err(|error| self.judge(&error, &postmark, Some(token)))?;
         granted(reply.credentials, role_arn, &postmark)
     }
 
@@ -168,9 +163,7 @@ pub(super) fn timeout_config(timeouts: Timeouts) -> TimeoutConfig {
 }
 
 fn signed_by(signer: Signer) -> config::Builder {
-    Config::builder()
-        .credentials_provider(signer)
-        .identity_cache(config::IdentityCache::no_cache())
+    Config::builder().credentials_provider(signer).identity_cache(config::IdentityCache::no_cache())
 }
 
 fn granted(

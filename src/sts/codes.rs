@@ -67,11 +67,7 @@ const KNOWN: [(&[&str], Kind, &str); 12] = [
         Kind::Refused,
         "the session policy is not a valid policy document",
     ),
-    (
-        &["PackedPolicyTooLarge"],
-        Kind::Refused,
-        "shorten the session policy, or pass fewer tags",
-    ),
+    (&["PackedPolicyTooLarge"], Kind::Refused, "shorten the session policy, or pass fewer tags"),
     (
         &["RegionDisabled", "OptInRequired"],
         Kind::Refused,
@@ -88,11 +84,7 @@ const KNOWN: [(&[&str], Kind, &str); 12] = [
         "the identity provider rejects the token: get a new one",
     ),
     (
-        &[
-            "MissingAuthenticationToken",
-            "InvalidAction",
-            "UnknownOperation",
-        ],
+        &["MissingAuthenticationToken", "InvalidAction", "UnknownOperation"],
         Kind::Refused,
         "is endpoint_url the address of an STS?",
     ),
@@ -112,12 +104,7 @@ const KNOWN: [(&[&str], Kind, &str); 12] = [
         "STS cannot reach the identity provider; it is tried again",
     ),
     (
-        &[
-            "RequestTimeout",
-            "InternalFailure",
-            "InternalError",
-            "ServiceUnavailable",
-        ],
+        &["RequestTimeout", "InternalFailure", "InternalError", "ServiceUnavailable"],
         Kind::Unreachable,
         "nothing to do: it is tried again",
     ),
@@ -126,10 +113,7 @@ const KNOWN: [(&[&str], Kind, &str); 12] = [
 /// Looks a code up.
 pub(super) fn verdict(code: &str) -> Verdict {
     if THROTTLED.contains(&code) {
-        return Verdict::Is(
-            Kind::Throttled,
-            "nothing to do: it is tried again more slowly",
-        );
+        return Verdict::Is(Kind::Throttled, "nothing to do: it is tried again more slowly");
     }
     if SIGNATURE.contains(&code) {
         return Verdict::Signature;

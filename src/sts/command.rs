@@ -40,17 +40,14 @@ const KEPT_BACK: [&str; 9] = [
 
 /// Runs the command line and reads what it prints.
 pub(super) async fn credentials(line: &str, limit: Duration) -> Result<Signer, Failure> {
-    let mut child = command(line)
-        .spawn()
-        .map_err(|error| broken(format!("cannot be started: {error}")))?;
+    let mut child =
+        command(line).spawn().map_err(|error| broken(format!("cannot be started: {error}")))?;
     let group = Group::of(&child);
     let heard = tokio::time::timeout(limit, listen(&mut child)).await;
     let Ok(heard) = heard else {
         drop(group);
-        return Err(
-            broken(format!("did not end within {limit:?}, and was killed"))
-                .hint("does it wait for a login or a password? it gets no terminal"),
-        );
+        return Err(broken(format!("did not end within {limit:?}, and was killed"))
+            .hint("does it wait for a login or a password? it gets no terminal"));
     };
     let heard = heard?;
     group.dismiss();
@@ -185,12 +182,8 @@ fn parse(text: &[u8]) -> Result<Signer, Failure> {
     if object.get("Version").and_then(Value::as_u64) != Some(1) {
         return Err(garbage("a Version other than 1"));
     }
-    let field = |name: &str| {
-        object
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|value| !value.is_empty())
-    };
+    let field =
+        |name: &str| object.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
     let need = |name: &str| field(name).ok_or_else(|| garbage(&format!("no {name}")));
     let mut signer = Signer::builder()
         .access_key_id(need("AccessKeyId")?)
@@ -199,9 +192,8 @@ fn parse(text: &[u8]) -> Result<Signer, Failure> {
     signer.set_session_token(field("SessionToken").map(str::to_owned));
     signer.set_account_id(field("AccountId").map(Into::into));
     if let Some(text) = field("Expiration") {
-        let expiration: Timestamp = text
-            .parse()
-            .map_err(|_| garbage("an Expiration that is no time"))?;
+        let expiration: Timestamp =
+            text.parse().map_err(|_| garbage("an Expiration that is no time"))?;
         signer.set_expiry(Some(expiration.into()));
     }
     Ok(signer.build())

@@ -58,10 +58,7 @@ where
             timed_out("no connection", about.timeouts.connect)
         }
         _ => transport(error, about.timeouts).unwrap_or_else(|| {
-            Failure::new(
-                Kind::Unreachable,
-                format!("cannot talk to it: {}", last(error)),
-            )
+            Failure::new(Kind::Unreachable, format!("cannot talk to it: {}", last(error)))
         }),
     }
 }
@@ -73,10 +70,7 @@ fn coded(code: &str, message: Option<&str>, status: u16, about: &Circumstances) 
         Verdict::Unknown if status >= 500 => {
             (Kind::Unreachable, "nothing to do: it is tried again")
         }
-        Verdict::Unknown => (
-            Kind::Refused,
-            "look the code up in the documentation of AWS STS",
-        ),
+        Verdict::Unknown => (Kind::Refused, "look the code up in the documentation of AWS STS"),
     };
     let said = message.map(tidy).filter(|text| !text.is_empty());
     let verb = match kind {
@@ -104,11 +98,7 @@ fn unaccepted_signature(code: &str, about: &Circumstances) -> Failure {
 }
 
 fn wrong_clock(by: SignedDuration) -> Failure {
-    let direction = if by.is_negative() {
-        "behind"
-    } else {
-        "ahead of"
-    };
+    let direction = if by.is_negative() { "behind" } else { "ahead of" };
     let size = by.unsigned_abs();
     Failure::new(
         Kind::WrongClock(by),
@@ -143,9 +133,7 @@ pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Op
     if has::<TimedOutError>(error) {
         return Some(timed_out("no connection", timeouts.connect));
     }
-    let words = causes(error)
-        .map(ToString::to_string)
-        .find(|text| is_tls(text));
+    let words = causes(error).map(ToString::to_string).find(|text| is_tls(text));
     if let Some(words) = words {
         return Some(untrusted(&words));
     }

@@ -39,9 +39,7 @@ impl Network {
     /// Loads nothing yet.
     pub(super) fn new(timeouts: Timeouts) -> Self {
         Self(Arc::new(Lines {
-            settings: HttpConnectorSettings::builder()
-                .connect_timeout(timeouts.connect)
-                .build(),
+            settings: HttpConnectorSettings::builder().connect_timeout(timeouts.connect).build(),
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }))
@@ -57,10 +55,7 @@ impl Network {
     }
 
     fn connector(&self, roots: TrustStore) -> Connector {
-        let context = TlsContext::builder()
-            .with_trust_store(roots)
-            .build()
-            .unwrap_or_default();
+        let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
         Connector::builder()
             .connector_settings(self.0.settings.clone())
             .pool_max_idle_per_host(0)
@@ -86,9 +81,7 @@ impl HttpConnector for Network {
         let secure = request.uri().starts_with("https:");
         let reply = self.line(secure).call(request);
         HttpConnectorFuture::new(async move {
-            Ok(reply
-                .await?
-                .map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST_REPLY))))
+            Ok(reply.await?.map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST_REPLY))))
         })
     }
 }

@@ -66,19 +66,10 @@ impl FromStr for ExternalId {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let expected = "an external ID";
         if !(2..=1224).contains(&text.len()) {
-            return Err(Malformed {
-                expected,
-                why: "it has 2 to 1224 characters",
-            });
+            return Err(Malformed { expected, why: "it has 2 to 1224 characters" });
         }
-        if !text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b))
-        {
-            return Err(Malformed {
-                expected,
-                why: "allowed are letters, digits and _+=,.@:/-",
-            });
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b)) {
+            return Err(Malformed { expected, why: "allowed are letters, digits and _+=,.@:/-" });
         }
         Ok(Self(text.to_owned()))
     }

@@ -32,30 +32,18 @@ impl Section {
             collect(&paths.credentials, profile, &mut keys)?,
         ];
         if found == [false, false] {
-            return Err(Failure::new(
-                Kind::NoBase,
-                format!("there is no profile {profile}"),
-            ));
+            return Err(Failure::new(Kind::NoBase, format!("there is no profile {profile}")));
         }
-        Ok(Self {
-            profile: profile.to_owned(),
-            keys,
-        })
+        Ok(Self { profile: profile.to_owned(), keys })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.keys
-            .get(key)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.keys.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     pub(super) fn need(&self, key: &str) -> Result<&str, Failure> {
         self.get(key).ok_or_else(|| {
-            Failure::new(
-                Kind::NoBase,
-                format!("profile {} has no {key}", self.profile),
-            )
+            Failure::new(Kind::NoBase, format!("profile {} has no {key}", self.profile))
         })
     }
 }
@@ -78,10 +66,7 @@ fn collect(
     let mut found = false;
     let mut inside = false;
     for line in text.lines().map(str::trim) {
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             inside = name.split_whitespace().eq(heading.split_whitespace());
             found |= inside;
         } else if let (true, Some((key, value))) = (inside, line.split_once('=')) {

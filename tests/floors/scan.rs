@@ -46,10 +46,7 @@ impl Scan {
 
     /// Passes over one item with its attributes.
     fn skip(&mut self, tokens: &[TokenTree], module: &[String]) -> usize {
-        let end = 1 + tokens
-            .iter()
-            .position(ends_item)
-            .unwrap_or(tokens.len() - 1);
+        let end = 1 + tokens.iter().position(ends_item).unwrap_or(tokens.len() - 1);
         let item = &tokens[..end];
         let mut words = item.iter().map(ToString::to_string);
         if words.any(|word| word == "mod") && !matches!(item.last(), Some(TokenTree::Group(_))) {
@@ -92,12 +89,8 @@ impl Scan {
     fn path(&mut self, tokens: &[TokenTree], module: &[String]) -> usize {
         let mut path = vec![tokens[0].to_string()];
         let mut at = 1;
-        while let [
-            TokenTree::Punct(a),
-            TokenTree::Punct(b),
-            TokenTree::Ident(word),
-            ..,
-        ] = &tokens[at..]
+        while let [TokenTree::Punct(a), TokenTree::Punct(b), TokenTree::Ident(word), ..] =
+            &tokens[at..]
             && (a.as_char(), b.as_char()) == (':', ':')
         {
             path.push(word.to_string());
@@ -112,10 +105,7 @@ impl Scan {
     /// Makes the path absolute: `crate` first, or the name of an outside crate.
     fn record(&mut self, line: usize, mut path: Vec<String>, module: &[String]) {
         let mut home = module.to_vec();
-        let relative = path
-            .iter()
-            .take_while(|w| *w == "super" || *w == "self")
-            .count();
+        let relative = path.iter().take_while(|w| *w == "super" || *w == "self").count();
         for word in path.drain(..relative) {
             if word == "super" {
                 home.pop();

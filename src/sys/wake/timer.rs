@@ -110,11 +110,7 @@ mod tests {
     #[tokio::test]
     async fn it_rings_at_once_for_a_moment_that_is_past() {
         let mut alarm = WallAlarm::new().unwrap();
-        for past in [
-            Timestamp::MIN,
-            Timestamp::UNIX_EPOCH,
-            SystemClock.now().wall,
-        ] {
+        for past in [Timestamp::MIN, Timestamp::UNIX_EPOCH, SystemClock.now().wall] {
             assert_eq!(alarm.ring_at(Some(past)).await, Rang::Due);
         }
     }
