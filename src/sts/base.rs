@@ -204,3 +204,93 @@ impl ProvideCredentials for Never {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::ProfilePaths;
+    use crate::sts::tests::source;
+
+    const CONFIG: &str = "
+[profile keys]
+aws_access_key_id = AKIAKEYS
+aws_secret_access_key = long-lived
+[profile command]
+credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"A\", \"SecretAccessKey\": \"k\", \"Expiration\": \"2020-01-01T00:00:00Z\"}'
+[profile web]
+role_arn = arn:aws:iam::123456789012:role/web
+web_identity_token_file = /nonexistent/token
+[profile sso]
+sso_session = assumed-nobody
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session assumed-nobody]
+sso_region = eu-central-1
+sso_start_url = https://corp.awsapps.invalid/start
+[profile console]
+login_session = arn:aws:iam::123456789012:user/x
+";
+
+    /// Base credentials from a profile of [`CONFIG`].
+    async fn of(name: &str, kind: BaseKind) -> Result<Signer, Failure> {
+        let room = tempfile::tempdir().unwrap();
+        let config = room.path().join("config");
+        std::fs::write(&config, CONFIG).unwrap();
+        let mut source = source("http://127.0.0.1:1");
+        source.base = Base::Profile { name: name.to_owned(), kind };
+        source.paths = ProfilePaths { config, credentials: room.path().join("none") };
+        let source = Arc::new(source);
+        let clock = Arc::new(SystemClock);
+        let network = Network::new(source.timeouts);
+        let client = Client::new(&source, &network, clock.clone());
+        Bases::new(source, network, client, clock).credentials().await
+    }
+
+    #[tokio::test]
+    async fn keys_of_a_profile_are_read_from_the_file() {
+        let signer = of("keys", BaseKind::Keys).await.unwrap();
+        assert_eq!(signer.access_key_id(), "AKIAKEYS");
+        assert_eq!(signer.session_token(), None);
+        let failure = of("gone", BaseKind::Keys).await.unwrap_err();
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::NoBase, "there is no profile gone")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_command_that_prints_what_has_expired_is_no_base() {
+        let failure = of("command", BaseKind::Process).await.unwrap_err();
+        assert_eq!(
+            failure.message,
+            "credential_process printed credentials that have already expired"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_missing_token_file_is_named() {
+        let failure = of("web", BaseKind::WebIdentity).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::NoBase);
+        assert!(failure.message.starts_with("cannot read /nonexistent/token: No such file"));
+    }
+
+    #[tokio::test]
+    async fn who_is_not_logged_in_is_told_what_to_type() {
+        for (name, kind, hint) in [
+            ("sso", BaseKind::Sso, "run `aws sso login --profile sso`"),
+            ("console", BaseKind::Login, "run `aws login --profile console`"),
+        ] {
+            let failure = of(name, kind).await.unwrap_err();
+            assert_eq!(failure.kind, Kind::NoBase, "{failure}");
+            assert_eq!(failure.hint.as_deref(), Some(hint), "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_environment_has_to_have_both_keys() {
+        let half = Environment::default().with("AWS_ACCESS_KEY_ID", "A");
+        let failure = of_environment(&half).unwrap_err();
+        assert_eq!(failure.message, "AWS_SECRET_ACCESS_KEY is not set");
+    }
+}

@@ -10,6 +10,7 @@
 //! them: rotation compares them with the wall clock, and with the `Date` that
 //! a [`Grant`] carries.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -21,7 +22,8 @@ use aws_sdk_sts::types::Credentials as Issued;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -171,29 +173,37 @@ fn granted(
     role_arn: &RoleArn,
     postmark: &Postmark,
 ) -> Result<Grant, Failure> {
-    let issued =
-        issued.ok_or_else(|| Failure::new(Kind::Nonsense, "STS answered without credentials"))?;
-    let expiration = timestamp(issued.expiration).ok_or_else(|| {
-        Failure::new(Kind::Nonsense, "STS answered with an impossible expiration")
-    })?;
+    let nonsense = |what: &dyn Display| {
+        Failure::new(Kind::Nonsense, format!("STS answered with {what}"))
+            .hint("is endpoint_url the address of an STS?")
+    };
+    let stamp = postmark.read();
+    let Some(issued) = issued.filter(|_| stamp.whole) else {
+        return Err(nonsense(&"a reply that is torn"));
+    };
+    let Some(expiration) = timestamp(issued.expiration) else {
+        return Err(nonsense(&"credentials without an expiration"));
+    };
     let credentials = Credentials::new(
         issued.access_key_id,
         Secret::new(issued.secret_access_key),
         Secret::new(issued.session_token),
         expiration,
     )
-    .map_err(|hollow| Failure::new(Kind::Nonsense, format!("STS answered with {hollow}")))?;
+    .map_err(|hollow| nonsense(&hollow))?;
     Ok(Grant {
         credentials,
-        date: postmark.read().date,
+        date: stamp.date,
         account: Some(role_arn.account().clone()),
         role_arn: Some(role_arn.clone()),
     })
 }
 
+/// The epoch is what the SDK puts where there is none.
 fn timestamp(time: aws_smithy_types::DateTime) -> Option<Timestamp> {
     let nanos = i32::try_from(time.subsec_nanos()).ok()?;
-    Timestamp::new(time.secs(), nanos).ok()
+    let time = Timestamp::new(time.secs(), nanos).ok()?;
+    (time > Timestamp::UNIX_EPOCH).then_some(time)
 }
 
 /// The wall clock, as the SDK wants to read it.
@@ -206,14 +216,16 @@ impl TimeSource for WallTime {
     }
 }
 
-/// When a call was signed and when it was answered, by the clocks of either side.
+/// When a call was signed and answered, by the clocks of either side.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stamp {
     signed: Option<Timestamp>,
     date: Option<Timestamp>,
+    /// The reply has its end tag; the SDK fills in what a torn one lacks.
+    whole: bool,
 }
 
-/// Reads both times off one exchange, whatever its outcome.
+/// Reads them off one exchange, whatever its outcome.
 #[derive(Debug, Clone, Default)]
 struct Postmark(Arc<Mutex<Stamp>>);
 
@@ -252,6 +264,17 @@ impl Intercept for Postmark {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         self.stamp().date = date.and_then(http_date);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().unwrap_or_default();
+        self.stamp().whole = body.trim_ascii_end().ends_with(b"Response>");
         Ok(())
     }
 }

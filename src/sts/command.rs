@@ -123,11 +123,12 @@ async fn listen(child: &mut Child) -> Result<Heard, Failure> {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(broken("has no output"));
     };
-    let (stdout, complaint) = tokio::join!(read_all(stdout), read_last_line(stderr));
+    let last_line = async { Ok(read_last_line(stderr).await) };
+    let (stdout, complaint) = tokio::try_join!(read_all(stdout), last_line)?;
     let status = child.wait().await;
     Ok(Heard {
         status: status.map_err(|error| broken(format!("cannot be waited for: {error}")))?,
-        stdout: stdout?,
+        stdout,
         complaint,
     })
 }
@@ -201,4 +202,102 @@ fn parse(text: &[u8]) -> Result<Signer, Failure> {
 
 fn broken(what: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::NoBase, format!("credential_process {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    async fn refused(line: &str) -> String {
+        let failure = credentials(line, LIMIT).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::NoBase);
+        failure.message
+    }
+
+    #[tokio::test]
+    async fn what_it_prints_is_taken() {
+        let line = r#"echo '{"Version": 1, "AccessKeyId": "ASIA", "SecretAccessKey": "k",
+            "SessionToken": "t", "Expiration": "2026-07-01T00:00:00Z", "AccountId": "123456789012"}'"#;
+        let signer = credentials(line, LIMIT).await.unwrap();
+        assert_eq!(signer.access_key_id(), "ASIA");
+        assert_eq!(signer.session_token(), Some("t"));
+        assert_eq!(signer.account_id().unwrap().as_str(), "123456789012");
+        let expiration: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        assert_eq!(signer.expiry(), Some(expiration.into()));
+    }
+
+    #[tokio::test]
+    async fn it_cannot_find_its_way_back_to_us() {
+        let line = r#"printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s"}' \
+            "$ASSUMED_INSIDE" "$AWS_EC2_METADATA_DISABLED""#;
+        let signer = credentials(line, LIMIT).await.unwrap();
+        assert_eq!((signer.access_key_id(), signer.secret_access_key()), ("1", "true"));
+        let command = command("true");
+        let removed: Vec<_> =
+            command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert_eq!(removed.len(), KEPT_BACK.len());
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_is_ended() {
+        let failure = credentials("sleep 600", Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(failure.message, "credential_process did not end within 50ms, and was killed");
+    }
+
+    #[tokio::test]
+    async fn one_that_floods_is_killed_with_all_that_it_started() {
+        let room = tempfile::tempdir().unwrap();
+        let fifo = room.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        let line = format!("exec 3>{}; (sleep 60; echo late >&3) & yes", fifo.display());
+        // Ends when the last writer does; had the sleeper lived, it would say so.
+        let heard = tokio::task::spawn_blocking(move || std::fs::read_to_string(fifo).unwrap());
+        assert_eq!(
+            refused(&line).await,
+            "credential_process printed more than 64 KiB, and was killed"
+        );
+        assert_eq!(heard.await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn its_complaint_is_told_and_its_output_is_not() {
+        let message = refused("echo secret; echo first >&2; echo log in first >&2; exit 3").await;
+        assert_eq!(message, "credential_process ended with exit status: 3: log in first");
+        let message = refused("echo secret garbage").await;
+        assert_eq!(message, "credential_process printed something that is no JSON object");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_is_called_so() {
+        let message = refused("/nonexistent/tool --json").await;
+        assert!(message.starts_with("credential_process cannot be started: No such file"));
+    }
+
+    #[test]
+    fn an_incomplete_answer_is_no_answer() {
+        let parsed =
+            |text: &str| parse(text.as_bytes()).map(drop).map_err(|failure| failure.message);
+        let said = |what: &str| Err(format!("credential_process printed {what}"));
+        assert_eq!(
+            parse(b"[1]").unwrap_err().message,
+            "credential_process printed something that is no JSON object"
+        );
+        assert_eq!(parsed(r#"{"Version": 2}"#), said("a Version other than 1"));
+        assert_eq!(parsed(r#"{"Version": 1, "AccessKeyId": ""}"#), said("no AccessKeyId"));
+        assert_eq!(parsed(r#"{"Version": 1, "AccessKeyId": "A"}"#), said("no SecretAccessKey"));
+        let soon =
+            r#"{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "k", "Expiration": "soon"}"#;
+        assert_eq!(parsed(soon), said("an Expiration that is no time"));
+    }
+
+    #[test]
+    fn a_plain_line_needs_no_shell() {
+        assert_eq!(plain_words("/bin/x --a b=c"), Some(("/bin/x", vec!["--a", "b=c"])));
+        for line in ["x 'a b'", "x | y", "x $HOME", "A=b x", "~/bin/x", ""] {
+            assert_eq!(plain_words(line), None, "{line}");
+        }
+    }
 }

@@ -57,6 +57,8 @@ where
         SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => {
             timed_out("no connection", about.timeouts.connect)
         }
+        // The SDK's word for a connection that closed instead of an answer.
+        SdkError::DispatchFailure(dispatch) if dispatch.as_other().is_some() => cut_short(),
         _ => transport(error, about.timeouts).unwrap_or_else(|| {
             Failure::new(Kind::Unreachable, format!("cannot talk to it: {}", last(error)))
         }),
@@ -138,28 +140,29 @@ pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Op
         return Some(untrusted(&words));
     }
     let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
-    Some(broken(io))
+    broken(io.kind())
 }
 
-fn broken(error: &io::Error) -> Failure {
-    let unreachable = |text: &str| Failure::new(Kind::Unreachable, text);
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => unreachable("connection refused")
+fn cut_short() -> Failure {
+    Failure::new(Kind::Unreachable, "the connection broke before the answer was complete")
+}
+
+/// Nothing for kinds that files bring about too: the caller knows what it read.
+fn broken(kind: io::ErrorKind) -> Option<Failure> {
+    Some(match kind {
+        io::ErrorKind::ConnectionRefused => Failure::new(Kind::Unreachable, "connection refused")
             .hint("is the endpoint, or the proxy, up and its port right?"),
         io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkDown
-        | io::ErrorKind::AddrNotAvailable => {
-            unreachable("no network").hint("nothing to do once the network is back")
-        }
+        | io::ErrorKind::AddrNotAvailable => Failure::new(Kind::Unreachable, "no network")
+            .hint("nothing to do once the network is back"),
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof => {
-            unreachable("the connection broke before the answer was complete")
-        }
-        _ => unreachable(&format!("cannot talk to it: {}", last(error))),
-    }
+        | io::ErrorKind::UnexpectedEof => cut_short(),
+        _ => return None,
+    })
 }
 
 /// The resolver's own code is lost on the way; its words are those of every libc.
@@ -223,5 +226,94 @@ impl Failure {
             self.message = self.message.replace(secret.expose(), "[redacted]");
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::constant(1_782_907_200, 0);
+
+    fn about(date: Option<Timestamp>, signed: Option<Timestamp>) -> Circumstances {
+        Circumstances { timeouts: Timeouts::default(), wall: NOON, signed, date }
+    }
+
+    fn judged(code: &str, status: u16) -> Failure {
+        coded(code, Some("so it is"), status, &about(Some(NOON), Some(NOON)))
+    }
+
+    #[test]
+    fn every_code_of_the_protocol_has_its_kind_and_a_hint() {
+        // Protocol 9.3 and A12; throttling is known by code, whatever the status.
+        for (code, status, kind) in [
+            ("MalformedPolicyDocument", 400, Kind::Refused),
+            ("PackedPolicyTooLarge", 400, Kind::Refused),
+            ("RegionDisabledException", 403, Kind::Refused),
+            ("ExpiredTokenException", 400, Kind::NoBase),
+            ("ExpiredToken", 403, Kind::NoBase),
+            ("InvalidIdentityToken", 400, Kind::NoBase),
+            ("IDPCommunicationError", 400, Kind::Unreachable),
+            ("IDPRejectedClaim", 403, Kind::Refused),
+            ("AccessDenied", 403, Kind::Refused),
+            ("ValidationError", 400, Kind::Refused),
+            ("Throttling", 400, Kind::Throttled),
+            ("ThrottlingException", 400, Kind::Throttled),
+            ("SlowDown", 503, Kind::Throttled),
+            ("LimitExceededException", 400, Kind::Throttled),
+            ("SignatureDoesNotMatch", 403, Kind::Refused),
+            ("InvalidClientTokenId", 403, Kind::Refused),
+            ("RequestTimeout", 400, Kind::Unreachable),
+            ("InternalFailure", 500, Kind::Unreachable),
+            ("NeverHeardOf", 400, Kind::Refused),
+            ("NeverHeardOf", 502, Kind::Unreachable),
+        ] {
+            let failure = judged(code, status);
+            assert_eq!(failure.kind, kind, "{code}");
+            assert_eq!(failure.code.as_deref(), Some(code));
+            assert!(failure.hint.is_some(), "{code}");
+            let first = failure.message.chars().next().unwrap();
+            assert!(first.is_lowercase() || failure.message.starts_with("STS"));
+            assert!(!failure.message.ends_with('.'), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_not_accepted_for_a_wrong_clock_or_a_wrong_key() {
+        // A14: the `Date` of the reply tells.
+        let hour = SignedDuration::from_hours(1);
+        let late = coded("RequestExpired", None, 400, &about(Some(NOON + hour), Some(NOON)));
+        assert_eq!(late.kind, Kind::WrongClock(-hour));
+        assert_eq!(late.message, "our clock is 3600s behind that of STS");
+        let early = about(Some(NOON - hour), Some(NOON));
+        let early = coded("SignatureDoesNotMatch", None, 403, &early);
+        assert_eq!(early.kind, Kind::WrongClock(hour));
+        // The clock was set meanwhile, and the offset that was learned signed wrongly.
+        let healed =
+            coded("SignatureDoesNotMatch", None, 403, &about(Some(NOON), Some(NOON + hour)));
+        assert_eq!(healed.kind, Kind::WrongClock(hour));
+        let undated = coded("SignatureDoesNotMatch", None, 403, &about(None, Some(NOON)));
+        assert_eq!(undated.kind, Kind::Refused);
+    }
+
+    #[test]
+    fn messages_about_signatures_are_not_repeated() {
+        let canonical = Some("The canonical string should have been x-amz-security-token:abc");
+        let failure = coded("SignatureDoesNotMatch", canonical, 403, &about(Some(NOON), None));
+        assert_eq!(failure.message, "STS does not accept the signature");
+    }
+
+    #[test]
+    fn what_is_repeated_is_one_line_of_words() {
+        let text = format!("a\r\n\x1b[31mb {} c", "d".repeat(201));
+        assert_eq!(tidy(&text), "a [31mb [long] c");
+        assert_eq!(tidy(&"word ".repeat(1000)).len(), 300);
+    }
+
+    #[test]
+    fn a_wrapped_io_error_is_found() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let wrapped = io::Error::other(io::Error::other(refused));
+        assert_eq!(last(&wrapped), "connection refused");
     }
 }

@@ -12,5 +12,7 @@ mod failure;
 mod network;
 pub mod request;
 mod shared_files;
+#[cfg(test)]
+mod tests;
 
 pub use chain::RoleChain;

@@ -22,7 +22,7 @@ use http_body_util::Limited;
 use super::request::Timeouts;
 
 /// More than STS ever says, and too little to hurt.
-const LONGEST_REPLY: usize = 256 * 1024;
+pub(super) const LONGEST_REPLY: usize = 256 * 1024;
 
 /// Every connection that this role's source opens.
 #[derive(Debug, Clone)]
