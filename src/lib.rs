@@ -10,6 +10,7 @@
 // Floor 0: words.
 pub mod clock;
 pub mod credentials;
+pub mod environment;
 pub mod failure;
 pub mod role;
 pub mod secret;

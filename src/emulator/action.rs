@@ -19,14 +19,8 @@ pub(super) struct Action {
 }
 
 const ACTIONS: [Action; 2] = [
-    Action {
-        name: "AssumeRole",
-        answer: assume_role::answer,
-    },
-    Action {
-        name: "GetCallerIdentity",
-        answer: caller_identity,
-    },
+    Action { name: "AssumeRole", answer: assume_role::answer },
+    Action { name: "GetCallerIdentity", answer: caller_identity },
 ];
 
 /// One call, its signature already checked.
@@ -46,13 +40,10 @@ impl Action {
             return Err(Refusal::plain(Code::MissingAction));
         };
         let version = parameters.get("Version").unwrap_or("NO_VERSION_SPECIFIED");
-        ACTIONS
-            .iter()
-            .find(|a| a.name == name && version == VERSION)
-            .ok_or_else(|| {
-                let message = format!("Could not find operation {name} for version {version}");
-                Refusal::new(Code::InvalidAction, message)
-            })
+        ACTIONS.iter().find(|a| a.name == name && version == VERSION).ok_or_else(|| {
+            let message = format!("Could not find operation {name} for version {version}");
+            Refusal::new(Code::InvalidAction, message)
+        })
     }
 }
 

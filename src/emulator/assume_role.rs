@@ -41,12 +41,7 @@ const fn limit(
     length: (usize, usize),
     pattern: Pattern,
 ) -> Limit {
-    Limit {
-        name,
-        required,
-        length,
-        pattern,
-    }
+    Limit { name, required, length, pattern }
 }
 
 pub(super) fn answer(call: &Call<'_>) -> Result<Vec<Element>, Refusal> {
@@ -62,10 +57,7 @@ pub(super) fn answer(call: &Call<'_>) -> Result<Vec<Element>, Refusal> {
         name: session_name(call.parameters)?,
         expires: later(call.now, call.session.unwrap_or(asked)),
     };
-    let mut result = vec![
-        assumed_role_user(&session),
-        credentials(&issue(&session)?, &session),
-    ];
+    let mut result = vec![assumed_role_user(&session), credentials(&issue(&session)?, &session)];
     if packed > 0 {
         result.push(Element::text("PackedPolicySize", packed.to_string()));
     }
@@ -76,10 +68,8 @@ pub(super) fn answer(call: &Call<'_>) -> Result<Vec<Element>, Refusal> {
 }
 
 fn assumed_role_user(session: &RoleSession) -> Element {
-    let parts = vec![
-        Element::text("AssumedRoleId", session.id()),
-        Element::text("Arn", session.arn()),
-    ];
+    let parts =
+        vec![Element::text("AssumedRoleId", session.id()), Element::text("Arn", session.arn())];
     Element::of("AssumedRoleUser", parts)
 }
 
@@ -109,14 +99,12 @@ fn checked_duration(parameters: &Parameters) -> Result<Duration, Refusal> {
 
 fn role_arn(parameters: &Parameters) -> Result<RoleArn, Refusal> {
     let arn = parameters.get("RoleArn").unwrap_or_default();
-    arn.parse()
-        .map_err(|_| Refusal::invalid(format!("{arn} is invalid")))
+    arn.parse().map_err(|_| Refusal::invalid(format!("{arn} is invalid")))
 }
 
 fn session_name(parameters: &Parameters) -> Result<crate::role::SessionName, Refusal> {
     let name = parameters.get("RoleSessionName").unwrap_or_default();
-    name.parse()
-        .map_err(|_| Refusal::invalid("RoleSessionName is invalid"))
+    name.parse().map_err(|_| Refusal::invalid("RoleSessionName is invalid"))
 }
 
 fn check_policy(parameters: &Parameters) -> Result<(), Refusal> {
@@ -131,9 +119,7 @@ fn check_policy(parameters: &Parameters) -> Result<(), Refusal> {
 }
 
 fn check_tags(parameters: &Parameters) -> Result<(), Refusal> {
-    let keys: Vec<_> = tags(parameters)
-        .map(|(key, _)| key.to_lowercase())
-        .collect();
+    let keys: Vec<_> = tags(parameters).map(|(key, _)| key.to_lowercase()).collect();
     let unique: BTreeSet<_> = keys.iter().collect();
     if unique.len() < keys.len() {
         return Err(Refusal::invalid(
@@ -150,10 +136,7 @@ fn check_tags(parameters: &Parameters) -> Result<(), Refusal> {
 fn tags(parameters: &Parameters) -> impl Iterator<Item = (&str, &str)> {
     (1..=parameters.members("Tags")).map(|n| {
         let part = |part: &str| parameters.get(&format!("Tags.member.{n}.{part}"));
-        (
-            part("Key").unwrap_or_default(),
-            part("Value").unwrap_or_default(),
-        )
+        (part("Key").unwrap_or_default(), part("Value").unwrap_or_default())
     })
 }
 
@@ -162,9 +145,7 @@ fn packed_size(parameters: &Parameters) -> Result<usize, Refusal> {
     let arns = (1..=parameters.members("PolicyArns"))
         .filter_map(|n| parameters.get(&format!("PolicyArns.member.{n}.arn")));
     let arns: usize = arns.map(str::len).sum();
-    let tags: usize = tags(parameters)
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let tags: usize = tags(parameters).map(|(key, value)| key.len() + value.len()).sum();
     let policy = parameters.get("Policy").map_or(0, str::len);
     let percent = ((policy + arns + tags) * 100).div_ceil(PACKED);
     // The plain text of all session policies together has a limit of its own.
@@ -185,10 +166,7 @@ fn packed_size(parameters: &Parameters) -> Result<usize, Refusal> {
 /// A role that is not there, a wrong external ID and a trust policy that names
 /// somebody else are told apart by nobody: STS has one answer for all.
 fn admitted<'a>(call: &Call<'a>, role: &RoleArn) -> Result<&'a Role, Refusal> {
-    let (serial, code) = (
-        call.parameters.get("SerialNumber"),
-        call.parameters.get("TokenCode"),
-    );
+    let (serial, code) = (call.parameters.get("SerialNumber"), call.parameters.get("TokenCode"));
     if serial.is_some() != code.is_some() {
         return Err(Refusal::new(
             Code::AccessDenied,

@@ -23,21 +23,14 @@ pub(super) fn signature(
     let start = Secret::new(format!("AWS4{}", secret.expose()));
     let mut key = hmac::Key::new(hmac::HMAC_SHA256, start.expose().as_bytes());
     for part in scope.split('/') {
-        key = hmac::Key::new(
-            hmac::HMAC_SHA256,
-            hmac::sign(&key, part.as_bytes()).as_ref(),
-        );
+        key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
     }
     hex(hmac::sign(&key, text.as_bytes()).as_ref())
 }
 
 fn canonical(request: &Request, fields: &[String]) -> Vec<u8> {
     let mut out = Vec::new();
-    for line in [
-        &*request.method,
-        &*request.path,
-        &*canonical_query(&request.query),
-    ] {
+    for line in [&*request.method, &*request.path, &*canonical_query(&request.query)] {
         out.extend(line.bytes());
         out.push(b'\n');
     }
@@ -60,10 +53,7 @@ fn canonical_query(query: &str) -> String {
         .map(|(name, value)| (anew(name), anew(value)))
         .collect();
     pairs.sort();
-    let pairs: Vec<_> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }
 
@@ -72,10 +62,8 @@ fn canonical_value(request: &Request, name: &str) -> Vec<u8> {
     let of_name = request.fields.iter().filter(|(n, _)| n == name);
     let values: Vec<Vec<u8>> = of_name
         .map(|(_, value)| {
-            let words: Vec<&[u8]> = value
-                .split(|b| b" \t".contains(b))
-                .filter(|w| !w.is_empty())
-                .collect();
+            let words: Vec<&[u8]> =
+                value.split(|b| b" \t".contains(b)).filter(|w| !w.is_empty()).collect();
             words.join(&b' ')
         })
         .collect();

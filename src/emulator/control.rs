@@ -37,9 +37,7 @@ fn put(sts: &Sts, body: &[u8]) -> Reply {
 }
 
 async fn requests(sts: &Sts, query: &str) -> Reply {
-    let after = pairs(query)
-        .find(|(name, _)| *name == "after")
-        .map(|(_, count)| count.parse());
+    let after = pairs(query).find(|(name, _)| *name == "after").map(|(_, count)| count.parse());
     match after {
         Some(Err(_)) => return Reply::text(400, "after is a number of requests"),
         Some(Ok(count)) => sts.record.reached(count).await,
@@ -77,10 +75,7 @@ fn changed(script: &Script, body: &[u8]) -> Result<Script, String> {
             "standing" => script.standing = fault(key, value)?,
             "next" => {
                 let faults = value.as_array().ok_or("next is a list of faults")?;
-                script.next = faults
-                    .iter()
-                    .map(|v| fault(key, v))
-                    .collect::<Result<_, _>>()?;
+                script.next = faults.iter().map(|v| fault(key, v)).collect::<Result<_, _>>()?;
             }
             "roles" => {
                 let roles = object(key, value)?;
@@ -116,10 +111,7 @@ fn fault(key: &str, value: &Value) -> Result<Option<Fault>, String> {
     match value.as_str() {
         _ if value.is_null() => Ok(None),
         Some("ok") => Ok(None),
-        Some(name) => name
-            .parse()
-            .map(Some)
-            .map_err(|e| format!("{key}: {name}: {e}")),
+        Some(name) => name.parse().map(Some).map_err(|e| format!("{key}: {name}: {e}")),
         None => Err(format!("{key} takes the name of a fault")),
     }
 }
@@ -129,11 +121,7 @@ fn optional<T>(
     value: &Value,
     read: impl FnOnce(&str, &Value) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
-    if value.is_null() {
-        Ok(None)
-    } else {
-        read(key, value).map(Some)
-    }
+    if value.is_null() { Ok(None) } else { read(key, value).map(Some) }
 }
 
 fn span(key: &str, value: &Value) -> Result<Duration, String> {
@@ -146,9 +134,7 @@ fn signed_span(key: &str, value: &Value) -> Result<SignedDuration, String> {
 }
 
 fn object<'a>(what: &str, value: &'a Value) -> Result<&'a Map<String, Value>, String> {
-    value
-        .as_object()
-        .ok_or_else(|| format!("{what} is a JSON object"))
+    value.as_object().ok_or_else(|| format!("{what} is a JSON object"))
 }
 
 #[cfg(test)]
@@ -168,27 +154,13 @@ mod tests {
         assert_eq!(script.session, Some(Duration::from_mins(2)));
         assert_eq!(script.skew, SignedDuration::from_mins(-20));
         let delay = Fault::Delay(Duration::from_secs(2));
-        assert_eq!(
-            script.next,
-            [
-                None,
-                Some(Fault::Error(Code::Throttling)),
-                None,
-                Some(delay)
-            ]
-        );
+        assert_eq!(script.next, [None, Some(Fault::Error(Code::Throttling)), None, Some(delay)]);
         let role = &script.roles.known[ARN];
         assert_eq!(role.trust, Trust::ExternalId("x".into()));
-        assert_eq!(
-            (role.max_session, &script.roles.others),
-            (Duration::from_hours(1), &None)
-        );
+        assert_eq!((role.max_session, &script.roles.others), (Duration::from_hours(1), &None));
 
         let script = changed(&script, br#"{"session": null, "others": {}}"#).unwrap();
-        assert_eq!(
-            (script.session, script.roles.others),
-            (None, Some(Role::default()))
-        );
+        assert_eq!((script.session, script.roles.others), (None, Some(Role::default())));
         assert_eq!(script.next.len(), 4);
     }
 
@@ -203,10 +175,7 @@ mod tests {
             (r#"{"next": ["hung"]}"#, "next: hung: no such fault"),
             (r#"{"next": "hang"}"#, "next is a list"),
             (r#"{"standing": 5}"#, "standing takes the name of a fault"),
-            (
-                r#"{"roles": {"a": {"refuse": 1}}}"#,
-                "refuse is no key of a role",
-            ),
+            (r#"{"roles": {"a": {"refuse": 1}}}"#, "refuse is no key of a role"),
         ] {
             let told = changed(&Script::default(), body.as_bytes()).unwrap_err();
             assert!(told.starts_with(why), "{told}");

@@ -121,11 +121,7 @@ impl Fault {
                     parts.retain(|p| !["SecretAccessKey", "Expiration"].contains(&&*p.name));
                 }
             }),
-            Self::Empty => set(
-                reply,
-                &["AccessKeyId", "SecretAccessKey", "SessionToken"],
-                "",
-            ),
+            Self::Empty => set(reply, &["AccessKeyId", "SecretAccessKey", "SessionToken"], ""),
             Self::Expired => {
                 let past = now.saturating_sub(Duration::from_mins(1)).unwrap_or(now);
                 set(reply, &["Expiration"], &iso(past));
@@ -192,15 +188,7 @@ mod tests {
         for fault in named.chain(others) {
             assert_eq!(fault.to_string().parse(), Ok(fault), "{fault}");
         }
-        for text in [
-            "",
-            "hung",
-            "delay",
-            "delay=-2s",
-            "delay=x",
-            "date=",
-            "hang=2s",
-        ] {
+        for text in ["", "hung", "delay", "delay=-2s", "delay=x", "date=", "hang=2s"] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
         assert!(UnknownFault.to_string().contains("there are hang, reset, "));

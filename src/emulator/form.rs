@@ -23,11 +23,7 @@ impl Parameters {
             let value = decode(value)?;
             parameters.entry(decode(name)?).or_insert(value);
         }
-        if parameters.len() > MOST {
-            Err(malformed())
-        } else {
-            Ok(Self(parameters))
-        }
+        if parameters.len() > MOST { Err(malformed()) } else { Ok(Self(parameters)) }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -36,9 +32,7 @@ impl Parameters {
 
     /// How many members the list `name` has, numbered from 1 without a gap.
     pub(super) fn members(&self, name: &str) -> usize {
-        (1..=self.0.len())
-            .take_while(|n| self.has_member(&format!("{name}.member.{n}")))
-            .count()
+        (1..=self.0.len()).take_while(|n| self.has_member(&format!("{name}.member.{n}"))).count()
     }
 
     fn has_member(&self, member: &str) -> bool {
@@ -50,9 +44,7 @@ impl Parameters {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -77,9 +69,7 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|n| u8::try_from(n).ok())
+    char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
 }
 
 /// The two hexadecimal digits of a byte, in lower case.

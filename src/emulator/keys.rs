@@ -82,11 +82,7 @@ impl RoleSession {
     /// `AssumedRoleUser.Arn`: the role's path is dropped (A10).
     pub(super) fn arn(&self) -> String {
         let (partition, account) = (self.role.partition().as_str(), self.role.account());
-        format!(
-            "arn:{partition}:sts::{account}:assumed-role/{}/{}",
-            self.role.name(),
-            self.name
-        )
+        format!("arn:{partition}:sts::{account}:assumed-role/{}/{}", self.role.name(), self.name)
     }
 
     /// `AssumedRoleUser.AssumedRoleId`; the part before the colon is the role's own.
@@ -151,9 +147,7 @@ fn seal(access_key_id: &str, mut claims: Value) -> Result<Secret, Refusal> {
     }
     let claims = claims.to_string().into_bytes();
     let tag = mac("session token", &[access_key_id.as_bytes(), &claims]);
-    Ok(Secret::new(
-        BASE64.encode([&MARK, tag.as_ref(), &claims].concat()),
-    ))
+    Ok(Secret::new(BASE64.encode([&MARK, tag.as_ref(), &claims].concat())))
 }
 
 fn open(access_key_id: &str, token: &str) -> Option<RoleSession> {
@@ -185,10 +179,7 @@ fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
 /// An identifier of 21 characters, always the same for the same name.
 fn unique_id(prefix: &str, name: &str) -> String {
     let tag = mac("unique id", &[name.as_bytes()]);
-    let number = tag
-        .as_ref()
-        .iter()
-        .fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
+    let number = tag.as_ref().iter().fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
     format!("{prefix}{}", base32(number, 17))
 }
 
@@ -196,12 +187,10 @@ fn unique_id(prefix: &str, name: &str) -> String {
 fn base32(number: u128, digits: u32) -> String {
     (0..digits)
         .rev()
-        .map(
-            |place| match u8::try_from(number >> (5 * place) & 31).unwrap_or_default() {
-                letter @ 0..26 => char::from(b'A' + letter),
-                digit => char::from(b'2' + digit - 26),
-            },
-        )
+        .map(|place| match u8::try_from(number >> (5 * place) & 31).unwrap_or_default() {
+            letter @ 0..26 => char::from(b'A' + letter),
+            digit => char::from(b'2' + digit - 26),
+        })
         .collect()
 }
 
@@ -210,11 +199,8 @@ pub(super) fn request_id() -> Result<String, Refusal> {
     let hex = format!("{:032x}", u128::from_be_bytes(random()?));
     let ends = [8, 12, 16, 20, 32];
     let starts = [0, 8, 12, 16, 20];
-    let groups: Vec<_> = starts
-        .into_iter()
-        .zip(ends)
-        .filter_map(|(from, to)| hex.get(from..to))
-        .collect();
+    let groups: Vec<_> =
+        starts.into_iter().zip(ends).filter_map(|(from, to)| hex.get(from..to)).collect();
     Ok(groups.join("-"))
 }
 
@@ -229,9 +215,7 @@ fn random() -> Result<[u8; 16], Refusal> {
 /// The demo user's account, as a word of the field.
 #[must_use]
 pub fn demo_account() -> AccountId {
-    DEMO_ACCOUNT
-        .parse()
-        .unwrap_or_else(|_| AccountId::unknown())
+    DEMO_ACCOUNT.parse().unwrap_or_else(|_| AccountId::unknown())
 }
 
 #[cfg(test)]
@@ -240,9 +224,7 @@ mod tests {
 
     fn session() -> RoleSession {
         RoleSession {
-            role: "arn:aws:iam::210987654321:role/team/deploy"
-                .parse()
-                .unwrap(),
+            role: "arn:aws:iam::210987654321:role/team/deploy".parse().unwrap(),
             name: "me@host".parse().unwrap(),
             expires: Timestamp::from_second(1_700_000_000).unwrap(),
         }
@@ -299,15 +281,9 @@ mod tests {
     #[test]
     fn a_path_is_dropped_from_an_assumed_role() {
         let session = session();
-        assert_eq!(
-            session.arn(),
-            "arn:aws:sts::210987654321:assumed-role/deploy/me@host"
-        );
-        let (id, name) = session
-            .id()
-            .split_once(':')
-            .map(|(i, n)| (i.len(), n.to_owned()))
-            .unwrap();
+        assert_eq!(session.arn(), "arn:aws:sts::210987654321:assumed-role/deploy/me@host");
+        let (id, name) =
+            session.id().split_once(':').map(|(i, n)| (i.len(), n.to_owned())).unwrap();
         assert_eq!((id, &*name), (21, "me@host"));
     }
 }

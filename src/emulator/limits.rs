@@ -64,10 +64,7 @@ pub(super) struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub(super) const fn new(parameters: &'a Parameters) -> Self {
-        Self {
-            parameters,
-            breaches: Vec::new(),
-        }
+        Self { parameters, breaches: Vec::new() }
     }
 
     /// Looks at a parameter by itself.
@@ -87,11 +84,7 @@ impl<'a> Check<'a> {
         }
         let list = member(name);
         for n in 1..=count.min(most) {
-            let (dot, field) = if part.name.is_empty() {
-                ("", "")
-            } else {
-                (".", part.name)
-            };
+            let (dot, field) = if part.name.is_empty() { ("", "") } else { (".", part.name) };
             let shown = format!("{list}.{n}.member{dot}{}", member(field));
             self.value(&format!("{name}.member.{n}{dot}{field}"), &shown, part);
         }
@@ -117,12 +110,8 @@ impl<'a> Check<'a> {
         let (count, breaches) = (self.breaches.len(), self.breaches.join("; "));
         match count {
             0 => Ok(()),
-            1 => Err(Refusal::invalid(format!(
-                "1 validation error detected: {breaches}"
-            ))),
-            _ => Err(Refusal::invalid(format!(
-                "{count} validation errors detected: {breaches}"
-            ))),
+            1 => Err(Refusal::invalid(format!("1 validation error detected: {breaches}"))),
+            _ => Err(Refusal::invalid(format!("{count} validation errors detected: {breaches}"))),
         }
     }
 
@@ -151,49 +140,30 @@ impl<'a> Check<'a> {
     }
 
     fn breach(&mut self, value: &str, member: &str, bound: &str) {
-        self.breaches.push(format!(
-            "Value '{value}' at '{member}' failed to satisfy constraint: {bound}"
-        ));
+        self.breaches
+            .push(format!("Value '{value}' at '{member}' failed to satisfy constraint: {bound}"));
     }
 }
 
 /// `RoleArn` is `roleArn` where STS complains about it.
 fn member(name: &str) -> String {
     let mut chars = name.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(chars)
-        .collect()
+    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NAME: Limit = Limit {
-        name: "RoleSessionName",
-        required: true,
-        length: (2, 64),
-        pattern: Pattern::Name,
-    };
-    const KEY: Limit = Limit {
-        name: "Key",
-        required: true,
-        length: (1, 8),
-        pattern: Pattern::Tag,
-    };
+    const NAME: Limit =
+        Limit { name: "RoleSessionName", required: true, length: (2, 64), pattern: Pattern::Name };
+    const KEY: Limit = Limit { name: "Key", required: true, length: (1, 8), pattern: Pattern::Tag };
 
     fn verdict(form: &str, look: impl FnOnce(&mut Check<'_>)) -> String {
         let parameters = Parameters::parse(form.as_bytes()).unwrap();
         let mut check = Check::new(&parameters);
         look(&mut check);
-        check
-            .verdict()
-            .err()
-            .map(|refusal| refusal.message)
-            .unwrap_or_default()
+        check.verdict().err().map(|refusal| refusal.message).unwrap_or_default()
     }
 
     #[test]
@@ -222,12 +192,9 @@ mod tests {
 
     #[test]
     fn lists_are_looked_at_member_by_member() {
-        let told = verdict(
-            "Tags.member.1.Key=a&Tags.member.2.Key=much+too+long",
-            |check| {
-                check.list("Tags", 50, &KEY);
-            },
-        );
+        let told = verdict("Tags.member.1.Key=a&Tags.member.2.Key=much+too+long", |check| {
+            check.list("Tags", 50, &KEY);
+        });
         assert!(told.contains("at 'tags.2.member.key'"), "{told}");
         let told = verdict("Tags.member.1.Key=a&Tags.member.2.Key=b", |check| {
             check.list("Tags", 1, &KEY);

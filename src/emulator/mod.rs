@@ -118,11 +118,7 @@ impl Options {
     /// Not scripted over the wire, and running until the runtime ends.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            scripted: false,
-            shutdown: CancellationToken::new(),
-        }
+        Self { clock, scripted: false, shutdown: CancellationToken::new() }
     }
 }
 
@@ -154,11 +150,7 @@ pub fn start(
         tasks: TaskTracker::new(),
         shutdown: options.shutdown,
     };
-    let emulator = Emulator {
-        address,
-        sts: Arc::clone(&server.sts),
-        tasks: server.tasks.clone(),
-    };
+    let emulator = Emulator { address, sts: Arc::clone(&server.sts), tasks: server.tasks.clone() };
     server.tasks.clone().spawn(server.accept(listener));
     Ok(emulator)
 }

@@ -37,11 +37,7 @@ pub struct Asked {
 impl Asked {
     pub(super) fn of(parameters: &Parameters) -> Self {
         let shown = |(name, value): (&str, &str)| {
-            let value = if SECRET.contains(&name) {
-                REDACTED
-            } else {
-                value
-            };
+            let value = if SECRET.contains(&name) { REDACTED } else { value };
             let own = !name.starts_with("X-Amz-");
             own.then(|| (name.to_owned(), value.chars().take(SHOWN).collect()))
         };
@@ -63,11 +59,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new() -> Self {
-        Self {
-            last: Mutex::default(),
-            by_action: Mutex::default(),
-            total: watch::Sender::new(0),
-        }
+        Self { last: Mutex::default(), by_action: Mutex::default(), total: watch::Sender::new(0) }
     }
 
     pub(super) fn add(&self, asked: Asked) {
@@ -91,10 +83,7 @@ impl Record {
     }
 
     pub(super) fn count(&self, action: &str) -> u64 {
-        locked(&self.by_action)
-            .get(action)
-            .copied()
-            .unwrap_or_default()
+        locked(&self.by_action).get(action).copied().unwrap_or_default()
     }
 
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
@@ -108,11 +97,7 @@ impl Record {
     /// Waits until there have been so many requests in all.
     pub(super) async fn reached(&self, total: u64) {
         // The sender is ours, so this cannot fail while we are here.
-        let _ = self
-            .total
-            .subscribe()
-            .wait_for(|count| *count >= total)
-            .await;
+        let _ = self.total.subscribe().wait_for(|count| *count >= total).await;
     }
 }
 
@@ -141,10 +126,7 @@ mod tests {
     fn the_oldest_requests_are_forgotten_but_still_counted() {
         let record = Record::new();
         for n in 0..KEPT + 10 {
-            record.add(Asked {
-                action: n.to_string(),
-                ..Asked::default()
-            });
+            record.add(Asked { action: n.to_string(), ..Asked::default() });
         }
         assert_eq!(record.last().len(), KEPT);
         assert_eq!(record.last()[0].action, "10");

@@ -110,10 +110,7 @@ impl FromStr for Code {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|code| code.to_string() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|code| code.to_string() == text).ok_or(())
     }
 }
 
@@ -126,10 +123,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 
     /// In the sentence that AWS has for the code.
@@ -143,11 +137,7 @@ impl Refusal {
 
     /// Without the envelope's request id, which is the reply's to add.
     pub(super) fn element(&self) -> Element {
-        let fault = if self.code.status() < 500 {
-            "Sender"
-        } else {
-            "Receiver"
-        };
+        let fault = if self.code.status() < 500 { "Sender" } else { "Receiver" };
         let parts = vec![
             Element::text("Type", fault),
             Element::text("Code", self.code.to_string()),

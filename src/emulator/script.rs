@@ -47,10 +47,7 @@ impl Roles {
 
 impl Default for Roles {
     fn default() -> Self {
-        Self {
-            known: BTreeMap::new(),
-            others: Some(Role::default()),
-        }
+        Self { known: BTreeMap::new(), others: Some(Role::default()) }
     }
 }
 
@@ -65,10 +62,7 @@ pub struct Role {
 
 impl Default for Role {
     fn default() -> Self {
-        Self {
-            trust: Trust::Anyone,
-            max_session: Duration::from_hours(12),
-        }
+        Self { trust: Trust::Anyone, max_session: Duration::from_hours(12) }
     }
 }
 
@@ -105,14 +99,6 @@ mod tests {
             ..Script::default()
         };
         let turns: Vec<_> = (0..4).map(|_| script.turn()).collect();
-        assert_eq!(
-            turns,
-            [
-                Some(Fault::Hang),
-                None,
-                Some(Fault::Reset),
-                Some(Fault::Reset)
-            ]
-        );
+        assert_eq!(turns, [Some(Fault::Hang), None, Some(Fault::Reset), Some(Fault::Reset)]);
     }
 }

@@ -60,10 +60,9 @@ impl Server {
                 Ok(Some(request)) => (self.answer(&request).await, request.keep_alive),
                 Ok(None) | Err(Broken::Gone) => return,
                 Err(Broken::Malformed(why)) => (Answer::at_once(Reply::text(400, why)), false),
-                Err(Broken::TooLarge) => (
-                    Answer::at_once(Reply::text(413, "the request is too large")),
-                    false,
-                ),
+                Err(Broken::TooLarge) => {
+                    (Answer::at_once(Reply::text(413, "the request is too large")), false)
+                }
             };
             match answer.after {
                 Some(Duration::ZERO) => {}
@@ -104,8 +103,5 @@ async fn accepted(listener: &TcpListener) -> Option<TcpStream> {
 
 fn is_of_one_connection(e: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        e.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    matches!(e.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

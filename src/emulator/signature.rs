@@ -45,15 +45,11 @@ impl Signature {
 
     fn in_header(request: &Request, text: &str) -> Result<Self, Refusal> {
         let Some(parts) = text.strip_prefix(ALGORITHM) else {
-            return Err(incomplete(
-                "Unsupported AWS 'algorithm' in the Authorization header.",
-            ));
+            return Err(incomplete("Unsupported AWS 'algorithm' in the Authorization header."));
         };
         let part = |name: &'static str| {
             let mut parts = parts.split(',').filter_map(|p| p.trim().split_once('='));
-            parts
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| value.to_owned())
+            parts.find(|(n, _)| *n == name).map(|(_, value)| value.to_owned())
         };
         let read = Parts {
             what: "Authorization header requires",
@@ -62,10 +58,7 @@ impl Signature {
             signature: part("Signature"),
             time: request.field("x-amz-date").map(str::to_owned),
         };
-        read.signature(
-            request.field("x-amz-security-token").map(str::to_owned),
-            None,
-        )
+        read.signature(request.field("x-amz-security-token").map(str::to_owned), None)
     }
 
     fn in_query(request: &Request) -> Result<Self, Refusal> {
@@ -96,9 +89,7 @@ impl Signature {
         self.check_time(now)?;
         self.check_scope()?;
         if !self.fields.iter().any(|name| name == "host") {
-            return Err(mismatch(
-                "'Host' must be a 'SignedHeader' in the AWS Authorization.",
-            ));
+            return Err(mismatch("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
         let expected = signature(request, &self.fields, (&self.time, &self.scope), secret);
         if bool::from(expected.as_bytes().ct_eq(self.claimed.as_bytes())) {
@@ -134,9 +125,7 @@ impl Signature {
     fn check_scope(&self) -> Result<(), Refusal> {
         let parts: Vec<&str> = self.scope.split('/').collect();
         let &[date, region, service, end] = parts.as_slice() else {
-            return Err(incomplete(
-                "Credential must have 5 slash-delimited elements.",
-            ));
+            return Err(incomplete("Credential must have 5 slash-delimited elements."));
         };
         if !self.time.starts_with(date) {
             let time = &self.time;
@@ -149,9 +138,7 @@ impl Signature {
             return Err(mismatch("Credential should be scoped to a valid region."));
         }
         if service != "sts" {
-            return Err(mismatch(
-                "Credential should be scoped to correct service: 'sts'.",
-            ));
+            return Err(mismatch("Credential should be scoped to correct service: 'sts'."));
         }
         if end != "aws4_request" {
             return Err(mismatch(
@@ -182,10 +169,7 @@ impl Parts {
             (self.credential.is_none(), "'Credential' parameter."),
             (self.signature.is_none(), "'Signature' parameter."),
             (self.fields.is_none(), "'SignedHeaders' parameter."),
-            (
-                self.time.is_none(),
-                "existence of either a 'X-Amz-Date' or a 'Date' header.",
-            ),
+            (self.time.is_none(), "existence of either a 'X-Amz-Date' or a 'Date' header."),
         ];
         let missing: Vec<_> = missing
             .iter()
@@ -201,12 +185,7 @@ impl Parts {
             access_key_id: access_key_id.to_owned(),
             session_token,
             scope: scope.to_owned(),
-            fields: self
-                .fields
-                .unwrap_or_default()
-                .split(';')
-                .map(str::to_owned)
-                .collect(),
+            fields: self.fields.unwrap_or_default().split(';').map(str::to_owned).collect(),
             claimed: self.signature.unwrap_or_default(),
             time: self.time.unwrap_or_default(),
             lifetime,
@@ -223,9 +202,7 @@ fn mismatch(message: &str) -> Refusal {
 }
 
 fn query(request: &Request, name: &str) -> Option<String> {
-    pairs(&request.query)
-        .find(|(n, _)| *n == name)
-        .and_then(|(_, value)| decoded(value))
+    pairs(&request.query).find(|(n, _)| *n == name).and_then(|(_, value)| decoded(value))
 }
 
 fn basic(time: Timestamp) -> String {

@@ -39,21 +39,13 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) const fn at_once(reply: Reply) -> Self {
-        Self {
-            reply,
-            delivery: Delivery::Whole,
-            after: Some(Duration::ZERO),
-        }
+        Self { reply, delivery: Delivery::Whole, after: Some(Duration::ZERO) }
     }
 }
 
 impl Sts {
     pub(super) fn new(script: Script, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            script: Mutex::new(script),
-            record: Record::new(),
-        }
+        Self { clock, script: Mutex::new(script), record: Record::new() }
     }
 
     pub(super) fn answer(&self, request: &Request) -> Answer {
@@ -74,12 +66,7 @@ impl Sts {
         let parameters = Parameters::parse(form);
         let mut asked = parameters.as_ref().map(Asked::of).unwrap_or_default();
         asked.fault = fault;
-        let exchange = Exchange {
-            request,
-            script: &script,
-            fault,
-            now,
-        };
+        let exchange = Exchange { request, script: &script, fault, now };
         let outcome = parameters.and_then(|parameters| exchange.decide(&parameters, &mut asked));
         asked.refused = outcome.as_ref().err().map(|refusal| refusal.code);
         tracing::debug!(action = asked.action, refused = ?asked.refused, ?fault, "asked");

@@ -78,11 +78,7 @@ impl Reply {
             head.extend([name, ": ", value, "\r\n"]);
         }
         head.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
-        head.push_str(if keep_alive {
-            "\r\n"
-        } else {
-            "Connection: close\r\n\r\n"
-        });
+        head.push_str(if keep_alive { "\r\n" } else { "Connection: close\r\n\r\n" });
         head
     }
 }
@@ -118,10 +114,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            ahead: BytesMut::new(),
-        }
+        Self { socket, ahead: BytesMut::new() }
     }
 
     /// The next request, or `None` where the peer is done.
@@ -136,13 +129,8 @@ impl Wire {
             }
         };
         self.ahead.advance(length);
-        if request
-            .field("expect")
-            .is_some_and(|e| e.eq_ignore_ascii_case("100-continue"))
-        {
-            self.socket
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await?;
+        if request.field("expect").is_some_and(|e| e.eq_ignore_ascii_case("100-continue")) {
+            self.socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         request.body = match framing(&request)? {
             Framing::Length(length) => self.exactly(length).await?,
@@ -162,9 +150,7 @@ impl Wire {
             Delivery::Whole => reply.body.as_slice(),
             Delivery::Cut | Delivery::Reset => half(&reply.body),
         };
-        self.socket
-            .write_all(reply.head(keep_alive).as_bytes())
-            .await?;
+        self.socket.write_all(reply.head(keep_alive).as_bytes()).await?;
         self.socket.write_all(sent).await?;
         if delivery == Delivery::Reset {
             // A zero linger turns the close into a reset.
@@ -257,14 +243,9 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Broken> {
 fn owned(head: &httparse::Request<'_, '_>) -> Request {
     let target = head.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let fields: Vec<_> = head
-        .headers
-        .iter()
-        .map(|f| (f.name.to_ascii_lowercase(), f.value.to_vec()))
-        .collect();
-    let connection = field(&fields, "connection")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let fields: Vec<_> =
+        head.headers.iter().map(|f| (f.name.to_ascii_lowercase(), f.value.to_vec())).collect();
+    let connection = field(&fields, "connection").unwrap_or_default().to_ascii_lowercase();
     Request {
         method: head.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
@@ -282,20 +263,11 @@ enum Framing {
 }
 
 fn framing(request: &Request) -> Result<Framing, Broken> {
-    let lengths = request
-        .fields
-        .iter()
-        .filter(|(name, _)| name == "content-length")
-        .count();
-    match (
-        request.field("transfer-encoding"),
-        request.field("content-length"),
-    ) {
+    let lengths = request.fields.iter().filter(|(name, _)| name == "content-length").count();
+    match (request.field("transfer-encoding"), request.field("content-length")) {
         (Some(_), Some(_)) => Err(Broken::Malformed("a body has a length or chunks, not both")),
         (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-        (Some(_), None) => Err(Broken::Malformed(
-            "chunked is the only transfer coding here",
-        )),
+        (Some(_), None) => Err(Broken::Malformed("chunked is the only transfer coding here")),
         (None, _) if lengths > 1 => Err(Broken::Malformed("a body has one length")),
         (None, None) => Ok(Framing::Length(0)),
         (None, Some(text)) => match text.parse() {

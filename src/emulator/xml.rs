@@ -29,11 +29,7 @@ impl Element {
     }
 
     fn new(name: &str, content: Content) -> Self {
-        Self {
-            name: name.to_owned(),
-            namespace: None,
-            content,
-        }
+        Self { name: name.to_owned(), namespace: None, content }
     }
 
     pub(super) fn namespace(mut self, namespace: &'static str) -> Self {
@@ -95,9 +91,6 @@ mod tests {
     #[test]
     fn what_would_be_markup_is_escaped() {
         let element = Element::of("a", vec![Element::text("b", "<&>\u{1}")]).namespace("urn:x");
-        assert_eq!(
-            element.render(),
-            "<a xmlns=\"urn:x\"><b>&lt;&amp;&gt;\u{fffd}</b></a>"
-        );
+        assert_eq!(element.render(), "<a xmlns=\"urn:x\"><b>&lt;&amp;&gt;\u{fffd}</b></a>");
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Environment, ProfilePaths};
+use crate::environment::{Environment, ProfilePaths};
 use crate::role::{Malformed, Region, RoleArn, SessionName};
 
 /// `DurationSeconds` of the `AssumeRole*` actions: 900 to 43200 s, 3600 by default.

@@ -23,9 +23,7 @@ fn given(parameters: &[(&str, &str)]) -> Given {
         caller: Caller::User,
         roles: Roles::default(),
         session: None,
-        parameters: all
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect(),
+        parameters: all.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
     }
 }
 
@@ -36,11 +34,8 @@ impl Given {
     }
 
     fn answer(&self) -> Result<String, (Code, String)> {
-        let form: Vec<_> = self
-            .parameters
-            .iter()
-            .map(|(n, v)| format!("{n}={}", encoded(v)))
-            .collect();
+        let form: Vec<_> =
+            self.parameters.iter().map(|(n, v)| format!("{n}={}", encoded(v))).collect();
         let call = Call {
             parameters: &Parameters::parse(form.join("&").as_bytes()).unwrap(),
             caller: &self.caller,
@@ -71,10 +66,7 @@ fn text<'a>(xml: &'a str, name: &str) -> &'a str {
 fn a_result_has_the_parts_of_the_service_model() {
     // A9, A10
     let xml = given(&[]).answer().unwrap();
-    assert_eq!(
-        text(&xml, "Arn"),
-        "arn:aws:sts::210987654321:assumed-role/deploy/me@host"
-    );
+    assert_eq!(text(&xml, "Arn"), "arn:aws:sts::210987654321:assumed-role/deploy/me@host");
     assert!(text(&xml, "AssumedRoleId").starts_with("AROA"));
     assert!(text(&xml, "AssumedRoleId").ends_with(":me@host"));
     assert!(text(&xml, "AccessKeyId").starts_with("ASIA"));
@@ -85,15 +77,9 @@ fn a_result_has_the_parts_of_the_service_model() {
 #[test]
 fn what_was_asked_is_granted_unless_the_script_says_how_long() {
     let mut given = given(&[("DurationSeconds", "900")]);
-    assert_eq!(
-        text(&given.answer().unwrap(), "Expiration"),
-        "2026-11-25T08:15:00Z"
-    );
+    assert_eq!(text(&given.answer().unwrap(), "Expiration"), "2026-11-25T08:15:00Z");
     given.session = Some(Duration::from_mins(2));
-    assert_eq!(
-        text(&given.answer().unwrap(), "Expiration"),
-        "2026-11-25T08:02:00Z"
-    );
+    assert_eq!(text(&given.answer().unwrap(), "Expiration"), "2026-11-25T08:02:00Z");
 }
 
 #[test]
@@ -114,16 +100,8 @@ fn breaches_of_the_limits_are_validation_errors() {
         ("SourceIdentity", "a", "at 'sourceIdentity'"),
         ("TokenCode", "12345a", "at 'tokenCode'"),
         ("Policy", &*"x".repeat(2049), "at 'policy'"),
-        (
-            "PolicyArns.member.1.arn",
-            "short",
-            "at 'policyArns.1.member.arn'",
-        ),
-        (
-            "TransitiveTagKeys.member.1",
-            "",
-            "at 'transitiveTagKeys.1.member'",
-        ),
+        ("PolicyArns.member.1.arn", "short", "at 'policyArns.1.member.arn'"),
+        ("TransitiveTagKeys.member.1", "", "at 'transitiveTagKeys.1.member'"),
         ("Tags.member.1.Key", "a", "at 'tags.1.member.value'"),
     ] {
         let (code, message) = given(&[(name, value)]).refused();
@@ -134,21 +112,11 @@ fn breaches_of_the_limits_are_validation_errors() {
 
 #[test]
 fn a3_more_than_the_role_allows_fails() {
-    let role = Role {
-        max_session: HOUR,
-        ..Role::default()
-    };
-    let (code, message) = given(&[("DurationSeconds", "3601")])
-        .role(role.clone())
-        .refused();
+    let role = Role { max_session: HOUR, ..Role::default() };
+    let (code, message) = given(&[("DurationSeconds", "3601")]).role(role.clone()).refused();
     assert_eq!(code, Code::ValidationError);
     assert!(message.contains("MaxSessionDuration"), "{message}");
-    assert!(
-        given(&[("DurationSeconds", "3600")])
-            .role(role)
-            .answer()
-            .is_ok()
-    );
+    assert!(given(&[("DurationSeconds", "3600")]).role(role).answer().is_ok());
 }
 
 #[test]
@@ -164,18 +132,13 @@ fn a4_a_role_gets_one_hour_at_most() {
     let (code, message) = given.refused();
     assert_eq!(code, Code::ValidationError);
     assert!(message.contains("1 hour session limit for roles assumed by role chaining"));
-    given
-        .parameters
-        .insert("DurationSeconds".into(), "3600".into());
+    given.parameters.insert("DurationSeconds".into(), "3600".into());
     assert!(given.answer().is_ok());
 }
 
 #[test]
 fn whoever_is_not_admitted_learns_no_reason() {
-    let role = |trust| Role {
-        trust,
-        ..Role::default()
-    };
+    let role = |trust| Role { trust, ..Role::default() };
     let wants = || role(Trust::ExternalId("secret-handshake".into()));
     let mut unlisted = given(&[]);
     unlisted.roles.others = None;
@@ -196,41 +159,22 @@ fn whoever_is_not_admitted_learns_no_reason() {
             )
         );
     }
-    assert!(
-        given(&[("ExternalId", "secret-handshake")])
-            .role(wants())
-            .answer()
-            .is_ok()
-    );
+    assert!(given(&[("ExternalId", "secret-handshake")]).role(wants()).answer().is_ok());
 }
 
 #[test]
 fn policies_and_tags_are_looked_at() {
     for policy in ["{", "[]", r#"{"Version": "2012-10-17"}"#] {
-        assert_eq!(
-            given(&[("Policy", policy)]).refused().0,
-            Code::MalformedPolicyDocument
-        );
+        assert_eq!(given(&[("Policy", policy)]).refused().0, Code::MalformedPolicyDocument);
     }
     let policy = r#"{"Version": "2012-10-17", "Statement": []}"#;
-    let xml = given(&[("Policy", policy), ("SourceIdentity", "me")])
-        .answer()
-        .unwrap();
-    assert_eq!(
-        (text(&xml, "PackedPolicySize"), text(&xml, "SourceIdentity")),
-        ("2", "me")
-    );
+    let xml = given(&[("Policy", policy), ("SourceIdentity", "me")]).answer().unwrap();
+    assert_eq!((text(&xml, "PackedPolicySize"), text(&xml, "SourceIdentity")), ("2", "me"));
 
     let full = format!(r#"{{"Statement": [], "x": "{}"}}"#, "x".repeat(2000));
-    let arn = (
-        "PolicyArns.member.1.arn",
-        "arn:aws:iam::aws:policy/ReadOnlyAccess",
-    );
+    let arn = ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess");
     assert!(given(&[("Policy", &full)]).answer().is_ok());
-    assert_eq!(
-        given(&[("Policy", &full), arn]).refused().0,
-        Code::PackedPolicyTooLarge
-    );
+    assert_eq!(given(&[("Policy", &full), arn]).refused().0, Code::PackedPolicyTooLarge);
 
     let twice = [
         ("Tags.member.1.Key", "team"),

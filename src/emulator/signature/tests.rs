@@ -17,10 +17,7 @@ fn request(method: &str, query: &str, fields: &[(&str, &str)], body: &str) -> Re
         method: method.into(),
         path: "/".into(),
         query: query.into(),
-        fields: fields
-            .iter()
-            .map(|(n, v)| ((*n).into(), v.as_bytes().to_vec()))
-            .collect(),
+        fields: fields.iter().map(|(n, v)| ((*n).into(), v.as_bytes().to_vec())).collect(),
         body: body.into(),
         keep_alive: true,
     }
@@ -30,10 +27,7 @@ fn request(method: &str, query: &str, fields: &[(&str, &str)], body: &str) -> Re
 fn signed() -> Request {
     let fields = [
         ("host", "127.0.0.1:4566"),
-        (
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8",
-        ),
+        ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
         ("x-odd", "  a   b  "),
         ("x-amz-date", "20261125T080000Z"),
         ("authorization", AUTHORIZED),
@@ -68,10 +62,7 @@ fn the_published_example_comes_out_as_published() {
         "GET",
         "Action=ListUsers&Version=2010-05-08",
         &[
-            (
-                "content-type",
-                "application/x-www-form-urlencoded; charset=utf-8",
-            ),
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
             ("host", "iam.amazonaws.com"),
             ("x-amz-date", "20150830T123600Z"),
         ],
@@ -90,31 +81,19 @@ fn the_published_example_comes_out_as_published() {
 fn what_botocore_signed_is_accepted() {
     let signature = Signature::of(&signed()).unwrap();
     assert_eq!(signature.access_key_id, "AKIAASSUMED77EXAMPLE");
-    assert_eq!(
-        (signature.session_token.as_deref(), signature.region()),
-        (None, "eu-central-1")
-    );
+    assert_eq!((signature.session_token.as_deref(), signature.region()), (None, "eu-central-1"));
     assert_eq!(verdict(&signed(), "2026-11-25T08:00:00Z"), Ok(()));
 }
 
 #[test]
 fn what_botocore_signed_with_a_session_token_is_accepted() {
-    let authorized = AUTHORIZED
-        .replace(";x-odd", ";x-amz-security-token;x-odd")
-        .replace(
-            "703bfef500e354a80482cd0e23c2a89d663948b876f3a44e90f07756146ab824",
-            "99c57ba84afb40c1148493796ae86b7aacd13bf86fa8fe303c76f5028cc5323f",
-        );
+    let authorized = AUTHORIZED.replace(";x-odd", ";x-amz-security-token;x-odd").replace(
+        "703bfef500e354a80482cd0e23c2a89d663948b876f3a44e90f07756146ab824",
+        "99c57ba84afb40c1148493796ae86b7aacd13bf86fa8fe303c76f5028cc5323f",
+    );
     let token = "FwoGZXIvYXdzEXAMPLE//////////+token==";
-    let request = with(
-        with(signed(), "x-amz-security-token", token),
-        "authorization",
-        &authorized,
-    );
-    assert_eq!(
-        Signature::of(&request).unwrap().session_token.as_deref(),
-        Some(token)
-    );
+    let request = with(with(signed(), "x-amz-security-token", token), "authorization", &authorized);
+    assert_eq!(Signature::of(&request).unwrap().session_token.as_deref(), Some(token));
     assert_eq!(verdict(&request, "2026-11-25T08:00:00Z"), Ok(()));
 }
 
@@ -139,23 +118,12 @@ fn any_change_breaks_the_signature() {
         asked,
         with(signed(), "host", "127.0.0.1:4567"),
         with(signed(), "x-odd", "a c"),
-        with(
-            signed(),
-            "authorization",
-            &AUTHORIZED.replace("=703b", "=703c"),
-        ),
-        with(
-            signed(),
-            "authorization",
-            &AUTHORIZED.replace("eu-central-1", "eu-central-2"),
-        ),
+        with(signed(), "authorization", &AUTHORIZED.replace("=703b", "=703c")),
+        with(signed(), "authorization", &AUTHORIZED.replace("eu-central-1", "eu-central-2")),
     ] {
         let (code, message) = verdict(&request, "2026-11-25T08:00:00Z").unwrap_err();
         assert_eq!(code, Code::SignatureDoesNotMatch);
-        assert!(
-            message.starts_with("The request signature we calculated"),
-            "{message}"
-        );
+        assert!(message.starts_with("The request signature we calculated"), "{message}");
     }
 }
 
@@ -182,11 +150,7 @@ fn a_scope_for_anything_else_is_a_mismatch() {
         ("/sts/", "/s3/", "correct service: 'sts'"),
         ("/eu-central-1/", "/nowhere/", "a valid region"),
         ("/aws4_request", "/aws5_request", "a valid terminator"),
-        (
-            "/20261125/",
-            "/20261124/",
-            "Date in Credential scope does not match",
-        ),
+        ("/20261125/", "/20261124/", "Date in Credential scope does not match"),
         (";host;", ";", "'Host' must be a 'SignedHeader'"),
     ] {
         let request = with(signed(), "authorization", &AUTHORIZED.replace(from, to));
@@ -203,11 +167,8 @@ fn what_is_missing_is_named() {
     let code = |request| verdict(&request, "2026-11-25T08:00:00Z").unwrap_err();
     assert_eq!(code(unsigned).0, Code::MissingAuthenticationToken);
 
-    let (incomplete, message) = code(with(
-        signed(),
-        "authorization",
-        "AWS4-HMAC-SHA256 Credential=a/b",
-    ));
+    let (incomplete, message) =
+        code(with(signed(), "authorization", "AWS4-HMAC-SHA256 Credential=a/b"));
     assert_eq!(incomplete, Code::IncompleteSignature);
     assert_eq!(
         message,
@@ -216,24 +177,11 @@ fn what_is_missing_is_named() {
     );
     let mut undated = signed();
     undated.fields.retain(|(name, _)| name != "x-amz-date");
-    assert!(
-        code(undated)
-            .1
-            .contains("a 'X-Amz-Date' or a 'Date' header")
-    );
+    assert!(code(undated).1.contains("a 'X-Amz-Date' or a 'Date' header"));
     for broken in ["Bearer x", "AWS4-ECDSA-P256-SHA256 Credential=a"] {
-        assert_eq!(
-            code(with(signed(), "authorization", broken)).0,
-            Code::IncompleteSignature
-        );
+        assert_eq!(code(with(signed(), "authorization", broken)).0, Code::IncompleteSignature);
     }
     let short = AUTHORIZED.replace("/sts/aws4_request", "");
-    assert_eq!(
-        code(with(signed(), "authorization", &short)).0,
-        Code::IncompleteSignature
-    );
-    assert_eq!(
-        code(with(signed(), "x-amz-date", "today")).0,
-        Code::IncompleteSignature
-    );
+    assert_eq!(code(with(signed(), "authorization", &short)).0, Code::IncompleteSignature);
+    assert_eq!(code(with(signed(), "x-amz-date", "today")).0, Code::IncompleteSignature);
 }

@@ -1,4 +1,7 @@
-//! The process environment, read once, and what it says about files.
+//! The process environment as a value, and what it says about files.
+//!
+//! Whoever starts the daemon reads it, once; everybody else is handed it. So
+//! nothing depends on a variable that changes, and tests bring their own.
 
 use std::collections::BTreeMap;
 use std::fmt;

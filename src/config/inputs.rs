@@ -1,0 +1,74 @@
+//! Everything that settings are made of, gathered by the caller.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::profile::SharedFiles;
+use crate::environment::Environment;
+use crate::secret::Secret;
+
+/// What the flags say, as typed.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--profile`
+    pub profile: Option<String>,
+    /// `--role-arn`
+    pub role_arn: Option<String>,
+    /// `--source-profile`
+    pub source_profile: Option<String>,
+    /// `--external-id`
+    pub external_id: Option<String>,
+    /// `--duration`
+    pub duration: Option<String>,
+    /// `--session-name`
+    pub session_name: Option<String>,
+    /// `--region`
+    pub region: Option<String>,
+    /// `--listen`, as often as given; instead of all others.
+    pub listen: Vec<String>,
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+    /// `--log-level`
+    pub log_level: Option<String>,
+    /// `--log-format`
+    pub log_format: Option<String>,
+    /// `--log-file`
+    pub log_file: Option<PathBuf>,
+    /// `--exit-on-refusal`
+    pub exit_on_refusal: bool,
+}
+
+/// Who runs the daemon; fills the placeholders of a session name.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// `{user}`
+    pub user: String,
+    /// `{host}`
+    pub host: String,
+    /// `{pid}`
+    pub pid: u32,
+}
+
+/// The daemon's own settings file, as it was read.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Its name, as mistakes show it.
+    pub path: PathBuf,
+    /// All of it.
+    pub text: Secret,
+}
+
+/// What there is to resolve.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The flags.
+    pub overrides: Overrides,
+    /// The environment as it was at the start.
+    pub environment: Arc<Environment>,
+    /// The settings file, where there is one.
+    pub config_file: Option<ConfigFile>,
+    /// `~/.aws/config` and `~/.aws/credentials`.
+    pub shared_files: SharedFiles,
+    /// Who runs the daemon.
+    pub caller: Caller,
+}

@@ -1,0 +1,133 @@
+//! The settings as the daemon uses them: complete, checked, nothing left to parse.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::mistake::Warning;
+use crate::role::{AccountId, Malformed, Region, RoleArn, RoleName};
+use crate::sts::request::Source;
+
+/// Everything that the daemon was told, or would do untold.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The roles to serve; never empty, the active one first.
+    pub roles: Vec<RoleSettings>,
+    /// Where to listen; never empty.
+    pub listen: Vec<Listen>,
+    /// Where the token key and the lock live; perhaps relative to the working directory.
+    pub state_dir: PathBuf,
+    /// More names by which clients may call us (F17).
+    pub hosts: Vec<String>,
+    /// How long READY waits for the first credentials.
+    pub ready_timeout: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// True where a refusal by STS ends the daemon with 77.
+    pub exit_on_refusal: bool,
+    /// What can be lived with, yet has to be said at the start.
+    pub warnings: Vec<Warning>,
+}
+
+/// One role to serve.
+#[derive(Debug, Clone)]
+pub struct RoleSettings {
+    /// What users call it: the profile's name, else the role's.
+    pub name: String,
+    /// What IMDS lists (C4).
+    pub role_name: RoleName,
+    /// Absent where a profile is served that assumes no role.
+    pub role_arn: Option<RoleArn>,
+    /// Absent where only the first credentials will tell.
+    pub account: Option<AccountId>,
+    /// What IMDS says the Region is.
+    pub region: Region,
+    /// Everything that goes into its calls.
+    pub source: Source,
+}
+
+/// One socket to bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Where.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub kind: ListenKind,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1338)), kind: ListenKind::Imds }
+    }
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenKind {
+    /// The EC2 instance metadata service.
+    Imds,
+}
+
+/// How the daemon logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The least that is said.
+    pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
+    /// Instead of standard error.
+    pub file: Option<PathBuf>,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl FromStr for LogLevel {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err(Malformed {
+                expected: "a log level",
+                why: "known ones are error, warn, info, debug and trace",
+            }),
+        }
+    }
+}
+
+/// In which form it is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(Malformed { expected: "a log format", why: "known ones are text and json" }),
+        }
+    }
+}

@@ -1,0 +1,621 @@
+//! Whole resolutions: flags, environment and profiles in, settings or mistakes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::sts::request::{Base, BaseKind};
+
+const ARN: &str = "arn:aws:iam::123456789012:role/team/deploy";
+
+/// Inputs under construction.
+#[derive(Clone)]
+struct Given(Inputs);
+
+fn config(text: &str) -> Given {
+    let environment = Environment::default().with("HOME", "/home/jane");
+    Given(Inputs {
+        environment: Arc::new(environment),
+        shared_files: SharedFiles {
+            config: Some(SharedFile::new("config", text.as_bytes().to_vec())),
+            credentials: Some(SharedFile::new(
+                "credentials",
+                b"[base]\naws_access_key_id = AKIA\naws_secret_access_key = secret\n".to_vec(),
+            )),
+        },
+        caller: Caller { user: "jane".to_owned(), host: "laptop".to_owned(), pid: 42 },
+        ..Inputs::default()
+    })
+}
+
+impl Given {
+    fn flags(mut self, set: impl FnOnce(&mut Overrides)) -> Self {
+        set(&mut self.0.overrides);
+        self
+    }
+
+    fn profile(self, name: &str) -> Self {
+        self.flags(|flags| flags.profile = Some(name.to_owned()))
+    }
+
+    fn role(self, arn: &str) -> Self {
+        self.flags(|flags| flags.role_arn = Some(arn.to_owned()))
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        let environment = (*self.0.environment).clone().with(name, value);
+        self.0.environment = Arc::new(environment);
+        self
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::resolve(&self.0).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    fn only_role(&self) -> RoleSettings {
+        self.settings().roles.remove(0)
+    }
+
+    fn mistakes(&self) -> String {
+        Settings::resolve(&self.0).unwrap_err().to_string()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.settings().warnings;
+        warnings.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn arns(role: &RoleSettings) -> Vec<&str> {
+    let hops = role.source.hops.iter();
+    hops.map(|hop| hop.role_arn.as_str()).collect()
+}
+
+fn keys_of(name: &str) -> Base {
+    Base::Profile { name: name.to_owned(), kind: BaseKind::Keys }
+}
+
+/// A profile `dev` with a good role and source, and `more`.
+fn dev(more: &str) -> Given {
+    config(&format!(
+        "[profile dev]\nrole_arn = {ARN}\nsource_profile = base\nregion = eu-west-1\n{more}"
+    ))
+    .profile("dev")
+}
+
+#[test]
+fn a_profile_gives_its_role_and_everything_about_the_call() {
+    let role = dev("external_id = ab:cd\nrole_session_name = ci-{pid}\nduration_seconds = 7200\n")
+        .only_role();
+    assert_eq!(role.name, "dev");
+    assert_eq!(role.role_name.as_str(), "deploy");
+    assert_eq!(role.account.unwrap().as_str(), "123456789012");
+    assert_eq!(role.region.as_str(), "eu-west-1");
+    assert_eq!(role.source.base, keys_of("base"));
+    let [hop] = role.source.hops.as_slice() else { panic!("one hop") };
+    assert_eq!(hop.role_arn.as_str(), ARN);
+    assert_eq!(hop.role_session_name.as_str(), "ci-42");
+    assert_eq!(hop.duration.get(), Duration::from_hours(2));
+    assert_eq!(hop.external_id.as_ref().unwrap().as_str(), "ab:cd");
+    assert_eq!(role.source.endpoint_url, None);
+}
+
+#[test]
+fn what_nobody_sets_has_a_default() {
+    let given = dev("");
+    let settings = given.settings();
+    assert_eq!(settings.listen, [Listen::default()]);
+    assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:1338");
+    assert_eq!(settings.state_dir.to_str(), Some("/home/jane/.local/state/assumed"));
+    assert_eq!(settings.ready_timeout, Duration::from_secs(30));
+    assert_eq!(settings.log, Log::default());
+    assert!(settings.warnings.is_empty());
+    let hop = &settings.roles[0].source.hops[0];
+    assert_eq!(hop.role_session_name.as_str(), "jane@laptop");
+    assert_eq!(hop.duration.get(), Duration::from_hours(1));
+}
+
+#[test]
+fn flags_beat_the_profile() {
+    let role = dev("external_id = old\nduration_seconds = 900\n")
+        .variable("AWS_REGION", "eu-north-1")
+        .flags(|flags| {
+            flags.external_id = Some("new".to_owned());
+            flags.duration = Some("2h".to_owned());
+            flags.session_name = Some("me".to_owned());
+            flags.region = Some("eu-central-1".to_owned());
+        })
+        .only_role();
+    let hop = &role.source.hops[0];
+    assert_eq!(hop.external_id.as_ref().unwrap().as_str(), "new");
+    assert_eq!(hop.duration.get(), Duration::from_hours(2));
+    assert_eq!(hop.role_session_name.as_str(), "me");
+    assert_eq!(role.region.as_str(), "eu-central-1");
+}
+
+#[test]
+fn the_profile_is_the_flags_then_the_environments_then_the_default_one() {
+    let text = format!(
+        "[default]\nrole_arn = {ARN}\nsource_profile = base\n[profile a]\nrole_arn = {ARN}\nsource_profile = base\n\
+         [profile b]\nrole_arn = {ARN}\nsource_profile = base\n"
+    );
+    assert_eq!(config(&text).only_role().name, "default");
+    let given = config(&text).variable("AWS_PROFILE", "a");
+    assert_eq!(given.only_role().name, "a");
+    assert_eq!(given.profile("b").only_role().name, "b");
+}
+
+#[test]
+fn a_chain_is_walked_to_its_base_and_called_from_there() {
+    let role = config(
+        "[profile c]\nrole_arn = arn:aws:iam::123456789012:role/c\nsource_profile = b\n\
+         [profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\nsource_profile = a\nduration_seconds = 900\n\
+         [profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\nregion = eu-west-1\n",
+    )
+    .profile("c")
+    .only_role();
+    assert_eq!(
+        arns(&role),
+        [
+            "arn:aws:iam::123456789012:role/a",
+            "arn:aws:iam::123456789012:role/b",
+            "arn:aws:iam::123456789012:role/c",
+        ]
+    );
+    assert_eq!(role.source.base, keys_of("base"));
+    assert_eq!(role.role_name.as_str(), "c");
+    assert_eq!(role.region.as_str(), "eu-west-1");
+    let asked = role.source.hops.iter().map(|hop| hop.duration.get());
+    assert!(asked.eq([3600, 900, 3600].map(Duration::from_secs)));
+}
+
+#[test]
+fn a_profile_may_be_its_own_source_where_it_holds_keys() {
+    let own = format!(
+        "[profile own]\nrole_arn = {ARN}\nsource_profile = own\naws_access_key_id = AKIA\naws_secret_access_key = s\n"
+    );
+    let role = config(&own).profile("own").only_role();
+    assert_eq!(role.source.base, keys_of("own"));
+    assert_eq!(arns(&role), [ARN]);
+}
+
+#[test]
+fn a_sources_own_keys_come_before_its_role() {
+    let role = config(&format!(
+        "[profile dev]\nrole_arn = {ARN}\nsource_profile = both\n\
+         [profile both]\nrole_arn = {ARN}\nsource_profile = dev\naws_access_key_id = AKIA\naws_secret_access_key = s\n"
+    ))
+    .profile("dev")
+    .only_role();
+    assert_eq!(role.source.base, keys_of("both"));
+    assert_eq!(arns(&role).len(), 1);
+}
+
+#[test]
+fn a_role_of_flags_takes_named_source_then_environment_then_usual_profile() {
+    let text = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\nregion = eu-west-1\n\
+                [profile named]\ncredential_process = x\n";
+    let given = config(text).role(ARN);
+    let role = given.only_role();
+    assert_eq!(role.name, "deploy");
+    assert_eq!(role.source.base, keys_of("default"));
+    assert_eq!(role.region.as_str(), "eu-west-1");
+    let given = given.variable("AWS_ACCESS_KEY_ID", "AKIA").variable("AWS_SECRET_ACCESS_KEY", "s");
+    assert_eq!(given.only_role().source.base, Base::Environment);
+    let given = given.flags(|flags| flags.source_profile = Some("named".to_owned()));
+    assert_eq!(
+        given.only_role().source.base,
+        Base::Profile { name: "named".to_owned(), kind: BaseKind::Process }
+    );
+}
+
+#[test]
+fn temporary_credentials_without_a_role_are_served_as_they_are() {
+    let text = format!(
+        "[profile sso]\nsso_session = corp\nsso_account_id = 210987654321\nsso_role_name = ReadOnly\n\
+         [sso-session corp]\nsso_start_url = https://corp\nsso_region = eu-west-1\n\
+         [profile my/tool]\ncredential_process = x\n\
+         [profile web]\nrole_arn = {ARN}\nweb_identity_token_file = /token\n\
+         [profile console]\nlogin_session = arn:aws:iam::123456789012:user/jane\n"
+    );
+    let given = |name| config(&text).profile(name).only_role();
+    let kind = |role: &RoleSettings| match &role.source.base {
+        Base::Profile { kind, .. } => *kind,
+        Base::Environment => panic!("a profile"),
+    };
+    let sso = given("sso");
+    assert_eq!(kind(&sso), BaseKind::Sso);
+    assert_eq!(sso.role_name.as_str(), "ReadOnly");
+    assert_eq!(sso.account.unwrap().as_str(), "210987654321");
+    assert!(sso.source.hops.is_empty());
+    let tool = given("my/tool");
+    assert_eq!(kind(&tool), BaseKind::Process);
+    assert_eq!(tool.role_name.as_str(), "my-tool");
+    let web = given("web");
+    assert_eq!(kind(&web), BaseKind::WebIdentity);
+    assert_eq!(web.role_name.as_str(), "deploy");
+    assert!(web.source.hops.is_empty());
+    assert_eq!(kind(&given("console")), BaseKind::Login);
+}
+
+#[test]
+fn the_region_is_the_first_that_is_set_else_the_partitions_with_a_warning() {
+    let text = |region: &str| {
+        format!(
+            "[profile dev]\nrole_arn = arn:aws-cn:iam::123456789012:role/r\nsource_profile = base\n{region}"
+        )
+    };
+    let given = config(&text("")).profile("dev");
+    assert_eq!(given.only_role().region.as_str(), "cn-north-1");
+    assert_eq!(
+        given.warnings(),
+        [
+            "no Region is set; going to cn-north-1\nhint: set --region, AWS_REGION, or region in the profile"
+        ]
+    );
+    let given = config(&text("region = cn-northwest-1\n")).profile("dev");
+    assert_eq!(given.only_role().region.as_str(), "cn-northwest-1");
+    let given = given.variable("AWS_DEFAULT_REGION", "cn-a-1");
+    assert_eq!(given.only_role().region.as_str(), "cn-a-1");
+    let given = given.variable("AWS_REGION", "cn-b-1");
+    assert_eq!(given.only_role().region.as_str(), "cn-b-1");
+}
+
+#[test]
+fn the_endpoint_is_found_in_the_order_of_the_sdks() {
+    let url = |given: &Given| given.only_role().source.endpoint_url;
+    let own = dev("endpoint_url = https://profile\n");
+    assert_eq!(url(&own).as_deref(), Some("https://profile"));
+    let services = dev(
+        "endpoint_url = https://profile\nservices = local\n[services local]\nsts =\n  endpoint_url = https://services\n",
+    );
+    assert_eq!(url(&services).as_deref(), Some("https://services"));
+    let all = services.variable("AWS_ENDPOINT_URL", "https://all");
+    assert_eq!(url(&all).as_deref(), Some("https://all"));
+    let sts = all.variable("AWS_ENDPOINT_URL_STS", "https://sts");
+    assert_eq!(url(&sts).as_deref(), Some("https://sts"));
+    let ignored = sts.variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    assert_eq!(url(&ignored), None);
+    let in_profile =
+        dev("endpoint_url = https://profile\nignore_configured_endpoint_urls = True\n");
+    assert_eq!(url(&in_profile), None);
+}
+
+#[test]
+fn a_legacy_endpoint_is_the_global_one_for_the_older_regions_only() {
+    let given = dev("sts_regional_endpoints = legacy\n");
+    let role = given.only_role();
+    assert_eq!(role.region.as_str(), "eu-west-1");
+    assert_eq!(role.source.region.as_str(), "us-east-1");
+    assert_eq!(role.source.endpoint_url.as_deref(), Some("https://sts.amazonaws.com"));
+    let newer = given.clone().variable("AWS_REGION", "eu-south-1").only_role();
+    assert_eq!(newer.source.region.as_str(), "eu-south-1");
+    assert_eq!(newer.source.endpoint_url, None);
+    let regional = given.variable("AWS_STS_REGIONAL_ENDPOINTS", "regional");
+    assert_eq!(regional.only_role().source.endpoint_url, None);
+}
+
+#[test]
+fn an_endpoint_without_encryption_is_warned_of_unless_it_is_our_own_host() {
+    assert!(dev("endpoint_url = http://127.0.0.1:5000\n").warnings().is_empty());
+    assert_eq!(
+        dev("endpoint_url = http://sts.example.com\n").warnings(),
+        [
+            "config:5:16: endpoint_url: STS is asked without encryption, so anybody on the way can read the credentials\n\
+          hint: use an https URL"
+        ]
+    );
+}
+
+#[test]
+fn the_state_directory_is_the_first_that_is_named() {
+    let place = |given: &Given| given.settings().state_dir.to_str().unwrap().to_owned();
+    let given = dev("").variable("XDG_STATE_HOME", "/xdg");
+    assert_eq!(place(&given), "/xdg/assumed");
+    let relative = dev("").variable("XDG_STATE_HOME", "xdg");
+    assert_eq!(place(&relative), "/home/jane/.local/state/assumed");
+    let given = given.variable("STATE_DIRECTORY", "/var/lib/a:/var/lib/b");
+    assert_eq!(place(&given), "/var/lib/a");
+    let given = given.flags(|flags| flags.state_dir = Some("here".into()));
+    assert_eq!(place(&given), "here");
+}
+
+#[test]
+fn listeners_and_logs_are_as_the_flags_say() {
+    let settings = dev("")
+        .flags(|flags| {
+            flags.listen = vec!["169.254.169.254:80".to_owned(), "[::1]:0".to_owned()];
+            flags.log_level = Some("debug".to_owned());
+            flags.log_format = Some("json".to_owned());
+            flags.exit_on_refusal = true;
+        })
+        .settings();
+    let addresses = settings.listen.iter().map(|l| l.address.to_string());
+    assert!(addresses.eq(["169.254.169.254:80", "[::1]:0"]));
+    assert_eq!(settings.log.level, LogLevel::Debug);
+    assert_eq!(settings.log.format, LogFormat::Json);
+    assert!(settings.exit_on_refusal);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_in_reading_order() {
+    let given = config(
+        "[profile dev]\nrole_arn = nonsense\nsource_profile = mid\nexternal_id = a b\nduration_seconds = 10\n\
+         role_session_name = {shell}\nmfa_serial = x\n\
+         [profile mid]\nbroken\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = basse\n",
+    )
+    .profile("dev")
+    .flags(|flags| {
+        flags.listen = vec!["1338".to_owned()];
+        flags.log_level = Some("loud".to_owned());
+    });
+    assert_eq!(
+        given.mistakes(),
+        "config:2:12: role_arn: not a role ARN\n\
+         hint: it has 20 to 2048 characters\n\
+         config:4:15: external_id: not an external ID\n\
+         hint: allowed are letters, digits and _+=,.@:/-\n\
+         config:5:20: duration_seconds: not a session duration\n\
+         hint: it is 900 to 43200 whole seconds\n\
+         config:6:21: role_session_name: not a role session name\n\
+         hint: its placeholders are {user}, {host} and {pid}\n\
+         config:7:14: mfa_serial: this role wants an MFA code, and there is no way to give one yet\n\
+         hint: use a source that has signed in already, such as an SSO profile, and drop this key\n\
+         config:9:1: neither a section nor a key with a value\n\
+         hint: write key = value, or put a # before a comment\n\
+         config:10:12: role_arn: not an account id\n\
+         hint: it has twelve digits\n\
+         config:11:18: source_profile: there is no such profile\n\
+         hint: did you mean base?\n\
+         --listen: not an address to listen on\n\
+         hint: it looks like 127.0.0.1:1338 or [::1]:1338\n\
+         --log-level: not a log level\n\
+         hint: known ones are error, warn, info, debug and trace"
+    );
+}
+
+/// Each profile, and the one mistake it makes.
+#[test]
+#[allow(clippy::too_many_lines)] // a table
+fn each_mistake_of_a_profile_is_named_with_its_line_and_what_to_do() {
+    let cases = [
+        (
+            "[profile p]\nregion = eu-west-1\n",
+            "config:1:1: p: a profile without credentials and without a role\n\
+             hint: it needs role_arn with source_profile, sso_session, credential_process, or keys",
+        ),
+        (
+            "[profile p]\nrole_anr = x\nsource_profile = base\n",
+            "config:1:1: p: a profile without credentials and without a role\n\
+             hint: line 2 may mean role_arn",
+        ),
+        (
+            "[profile p]\ncredential_source = Environment\n",
+            "config:1:1: p: a profile without credentials and without a role\n\
+             hint: line 2 needs a role_arn beside it",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\n",
+            "config:2:12: role_arn: a role without a source\n\
+             hint: add source_profile = NAME, or credential_source = Environment",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsourceprofile = base\n",
+            "config:2:12: role_arn: a role without a source\n\
+             hint: line 3 may mean source_profile",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = base\ncredential_source = Environment\n",
+            "config:4:21: credential_source: stands beside source_profile\n\
+             hint: keep one of the two",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\ncredential_source = Ec2InstanceMetadata\n",
+            "config:3:21: credential_source: this daemon serves metadata and never asks any for its own credentials\n\
+             hint: name a source_profile, or use credential_source = Environment",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\ncredential_source = EcsContainer\n",
+            "config:3:21: credential_source: this daemon serves metadata and never asks any for its own credentials\n\
+             hint: name a source_profile, or use credential_source = Environment",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\ncredential_source = environment\n",
+            "config:3:21: credential_source: not a credential source\n\
+             hint: did you mean Environment?",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\ncredential_source = Environment\n",
+            "config:3:21: credential_source: AWS_ACCESS_KEY_ID is not set in this environment\n\
+             hint: set it for the daemon, or name a source_profile",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = p\n",
+            "config:3:18: source_profile: a profile that is its own source, but holds no keys\n\
+             hint: name the profile that holds them",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\n[profile q]\nrole_arn = ARN\nsource_profile = r\n\
+             [profile r]\nrole_arn = ARN\nsource_profile = q\n",
+            "config:9:18: source_profile: a loop of source profiles: q (config:6), r (config:9)\n\
+             hint: one of them has to hold credentials of its own",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\n[q]\nrole_arn = ARN\n",
+            "config:3:18: source_profile: the section at config:4 is no profile\n\
+             hint: in the config file its line reads [profile NAME]",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\nduration_seconds = 7200\n\
+             [profile q]\nrole_arn = ARN\nsource_profile = base\nduration_seconds = 7200\n",
+            "config:4:20: duration_seconds: more than an hour, for a role assumed with the credentials of another\n\
+             hint: STS limits role chaining to an hour: write 3600 or less",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\nduration_seconds = 3601\n\
+             [profile q]\nsso_start_url = u\nsso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = r\n",
+            "config:4:20: duration_seconds: more than an hour, for a role assumed with the credentials of another\n\
+             hint: STS limits role chaining to an hour: write 3600 or less",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\n[profile q]\nrole_arn = arn:aws-cn:iam::123456789012:role/q\nsource_profile = base\n",
+            "config:5:12: role_arn: a role of partition aws-cn cannot assume one of aws\n\
+             hint: all roles of a chain belong to one partition",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = base\nregion = cn-north-1\n",
+            "config:4:10: region: a Region of partition aws-cn, but the role belongs to aws\n\
+             hint: name a Region of the role's partition",
+        ),
+        (
+            "[profile p]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
+            "config:2:21: aws_access_key_id: long-lived keys are never served as they are\n\
+             hint: have a role assumed with them: --role-arn ARN --source-profile p",
+        ),
+        (
+            "[profile p]\naws_access_key_id = ASIA\naws_secret_access_key = s\naws_session_token = t\n",
+            "config:2:21: aws_access_key_id: keys that end at an unknown time cannot be rotated, so they are not served\n\
+             hint: have a role assumed with them: --role-arn ARN --source-profile p",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = q\n[profile q]\naws_access_key_id = AKIA\n",
+            "config:5:21: aws_access_key_id: stands without aws_secret_access_key\n\
+             hint: add aws_secret_access_key to the same profile",
+        ),
+        (
+            "[profile p]\nweb_identity_token_file = /token\n",
+            "config:2:27: web_identity_token_file: stands without role_arn\n\
+             hint: add role_arn to the same profile",
+        ),
+        (
+            "[profile p]\nsso_session = corq\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session corp]\n",
+            "config:2:15: sso_session: there is no such SSO session\n\
+             hint: did you mean corp?",
+        ),
+        (
+            "[profile p]\nsso_session = corp\nsso_role_name = r\nsso_account_id = 123456789012\n[sso-session corp]\nsso_region = eu-west-1\n",
+            "config:5:1: corp: has no sso_start_url\n\
+             hint: aws configure sso writes all that is needed",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = base\nservices = s\n",
+            "config:4:12: services: there is no such services section\n\
+             hint: add [services NAME] to the config file, or drop this key",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = base\nendpoint_url = sts\n",
+            "config:4:16: endpoint_url: not the URL of an endpoint\n\
+             hint: it begins with https:// or http://",
+        ),
+        (
+            "[profile p]\nrole_arn = ARN\nsource_profile = base\nsts_regional_endpoints = local\n",
+            "config:4:26: sts_regional_endpoints: not a choice\n\
+             hint: write regional or legacy",
+        ),
+    ];
+    for (text, expected) in cases {
+        let given = config(&text.replace("ARN", ARN)).profile("p");
+        assert_eq!(given.mistakes(), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_mistake_of_the_flags_is_named_by_its_flag() {
+    let role = || config("").role(ARN);
+    let source = |flags: &mut Overrides| flags.source_profile = Some("base".to_owned());
+    let cases = [
+        (
+            config(&format!("[profile dev]\nrole_arn = {ARN}\n")),
+            "no role to serve\nhint: name one with --profile: dev",
+        ),
+        (
+            config(""),
+            "no role to serve\n\
+             hint: name one with --role-arn, or write a profile for it and name that with --profile",
+        ),
+        (
+            config("").profile("bas"),
+            "--profile: there is no such profile\nhint: did you mean base?",
+        ),
+        (
+            config("").variable("AWS_PROFILE", "production"),
+            "AWS_PROFILE: there is no such profile\nhint: known ones are base",
+        ),
+        (
+            role().profile("base"),
+            "--role-arn: a role, but --profile names one as well\n\
+             hint: the profile whose credentials sign the call is named by --source-profile",
+        ),
+        (
+            config("").flags(source),
+            "--source-profile: a source without a role\n\
+             hint: name the role with --role-arn, or use --profile",
+        ),
+        (
+            role(),
+            "--role-arn: a role, but nothing to sign the call with\n\
+             hint: name a profile with --source-profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            role().variable("AWS_ACCESS_KEY_ID", "AKIA"),
+            "AWS_ACCESS_KEY_ID: AWS_SECRET_ACCESS_KEY is not set in this environment\n\
+             hint: set it for the daemon, or name a source_profile",
+        ),
+        (
+            config("[profile p]\ncredential_process = x\n")
+                .profile("p")
+                .flags(|flags| flags.duration = Some("1h".to_owned())),
+            "--duration: without effect, for this profile is served as it is\n\
+             hint: leave it out, or name a profile with a role_arn and a source",
+        ),
+        (
+            dev("").flags(|flags| flags.listen = vec!["127.0.0.1:80".to_owned(); 2]),
+            "--listen: 127.0.0.1:80 comes twice",
+        ),
+        (
+            dev("").variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "maybe"),
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: not a choice\nhint: write true or false",
+        ),
+        (
+            dev("").variable("HOME", ""),
+            "--state-dir: nowhere to keep the token key and the lock\n\
+             hint: name a directory, for HOME is not set",
+        ),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(given.mistakes(), expected);
+    }
+}
+
+#[test]
+fn no_mistake_quotes_a_value() {
+    let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    let keys = [
+        "role_arn",
+        "source_profile",
+        "external_id",
+        "duration_seconds",
+        "role_session_name",
+        "mfa_serial",
+        "region",
+        "endpoint_url",
+        "services",
+        "sts_regional_endpoints",
+        "credential_source",
+        "sso_session",
+        "sso_account_id",
+        "sso_role_name",
+        "aws_access_key_id",
+        "web_identity_token_file",
+        "ignore_configured_endpoint_urls",
+    ];
+    for key in keys {
+        for rest in [format!("role_arn = {ARN}\nsource_profile = base\n"), String::new()] {
+            let text = format!("[profile p]\n{rest}{key} = {secret}\n{secret}\n");
+            let told = config(&text).profile("p").mistakes();
+            assert!(!told.contains("wJal"), "{told}");
+            let given = config(&text).profile("p");
+            assert!(!format!("{:?}", given.0).contains("wJal"));
+        }
+    }
+}
