@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Value, json};
 
 use super::refusal::{Code, Refusal};
-use crate::role::{AccountId, RoleArn, SessionName};
+use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
 
 /// The account of the demo user; AWS uses it in its documentation.
@@ -22,7 +22,7 @@ pub const DEMO_ACCESS_KEY_ID: &str = "AKIAASSUMED77EXAMPLE";
 /// The secret of [`DEMO_ACCESS_KEY_ID`], which is none.
 pub const DEMO_SECRET_ACCESS_KEY: &str = "not/a/secret/assumed/demo/key/EXAMPLEKEY";
 /// Who that is.
-pub const DEMO_USER: &str = "assumed-demo";
+const DEMO_USER: &str = "assumed-demo";
 
 /// Of the token's bytes: 6 that show `+` and `/` in base64, the MAC, the claims.
 const MARK: [u8; 6] = [0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff];
@@ -212,12 +212,6 @@ fn random() -> Result<[u8; 16], Refusal> {
     }
 }
 
-/// The demo user's account, as a word of the field.
-#[must_use]
-pub fn demo_account() -> AccountId {
-    DEMO_ACCOUNT.parse().unwrap_or_else(|_| AccountId::unknown())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +241,6 @@ mod tests {
     fn the_demo_keys_have_the_shape_of_aws_keys() {
         assert_eq!(DEMO_ACCESS_KEY_ID.len(), 20);
         assert_eq!(DEMO_SECRET_ACCESS_KEY.len(), 40);
-        assert_eq!(demo_account().as_str(), DEMO_ACCOUNT);
         assert_eq!(Caller::User.user_id().len(), 21);
     }
 

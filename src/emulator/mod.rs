@@ -67,7 +67,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use fault::{Fault, UnknownFault};
-pub use keys::{DEMO_ACCESS_KEY_ID, DEMO_ACCOUNT, DEMO_SECRET_ACCESS_KEY, DEMO_USER, demo_account};
+pub use keys::{DEMO_ACCESS_KEY_ID, DEMO_ACCOUNT, DEMO_SECRET_ACCESS_KEY};
 pub use record::Asked;
 pub use refusal::Code;
 pub use script::{Role, Roles, Script, Trust};
