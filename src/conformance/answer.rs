@@ -27,19 +27,14 @@ impl Answer {
             if name.is_empty() || name.contains(char::is_whitespace) {
                 return Err("a field name with a space");
             }
-            answer
-                .fields
-                .push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
+            answer.fields.push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
         }
         Ok(answer)
     }
 
     /// All values of a field, whatever the case of its name.
     pub(super) fn values(&self, name: &str) -> Vec<&str> {
-        let same = self
-            .fields
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let same = self.fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         same.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -53,19 +48,14 @@ impl Answer {
 
     pub(super) fn is_chunked(&self) -> bool {
         let codings = self.values("Transfer-Encoding");
-        codings
-            .iter()
-            .any(|coding| coding.to_ascii_lowercase().contains("chunked"))
+        codings.iter().any(|coding| coding.to_ascii_lowercase().contains("chunked"))
     }
 
     /// The length that the head states, if it does.
     pub(super) fn length(&self) -> Result<Option<usize>, &'static str> {
         match self.values("Content-Length").as_slice() {
             [] => Ok(None),
-            [one] => one
-                .parse()
-                .map(Some)
-                .map_err(|_| "a Content-Length that is no number"),
+            [one] => one.parse().map(Some).map_err(|_| "a Content-Length that is no number"),
             _ => Err("more than one Content-Length"),
         }
     }
@@ -99,10 +89,7 @@ mod tests {
         let head = b"HTTP/1.1 405 Not Allowed\r\nALLOW: GET \r\nallow: HEAD\r\nX:\r\n\r\n";
         let answer = Answer::parse_head(head).unwrap();
         assert_eq!(answer.status(), "405 Not Allowed");
-        assert_eq!(
-            answer.fields.first().unwrap(),
-            &("ALLOW".to_owned(), "GET".to_owned())
-        );
+        assert_eq!(answer.fields.first().unwrap(), &("ALLOW".to_owned(), "GET".to_owned()));
         assert_eq!(answer.values("Allow"), ["GET", "HEAD"]);
         assert_eq!((answer.value("allow"), answer.value("x")), (None, Some("")));
     }
@@ -116,10 +103,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nnonsense",
             "HTTP/1.1 200 OK\r\na b: c",
         ] {
-            assert!(
-                Answer::parse_head(format!("{head}\r\n\r\n").as_bytes()).is_err(),
-                "{head}"
-            );
+            assert!(Answer::parse_head(format!("{head}\r\n\r\n").as_bytes()).is_err(), "{head}");
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) enum Step {
     /// Time itself is the rule.
     Wait(Duration),
     /// The steps this often, each time on a new connection.
-    Times { count: usize, steps: Vec<Step> },
+    Times { count: usize, steps: Vec<Self> },
     /// Everything listed below the path is served, and none of it is secret.
     Walk(String),
 }

@@ -41,9 +41,7 @@ pub(super) fn judge<E>(
         Test::Like(subject, template) => {
             let shapes = fill_pattern(template, values)?;
             compare(subject, answer, |value| {
-                shapes
-                    .split(" or ")
-                    .any(|shape| pattern::fits(shape, value) == Some(true))
+                shapes.split(" or ").any(|shape| pattern::fits(shape, value) == Some(true))
             })
         }
         Test::Is(subject, Quality::Not(template)) => {
@@ -119,18 +117,11 @@ fn form(test: &Test, answer: &Answer) -> Option<String> {
                 _ => value(subject, answer).is_ok(),
             };
             let found = value(subject, answer);
-            (
-                !there,
-                found.map_or_else(|instead| instead, |found| shown(subject, &found)),
-            )
+            (!there, found.map_or_else(|instead| instead, |found| shown(subject, &found)))
         }
         Test::Version(version) => (*version == answer.version, answer.version.clone()),
         Test::Fields(wanted) => {
-            let names: Vec<&str> = answer
-                .fields
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect();
+            let names: Vec<&str> = answer.fields.iter().map(|(name, _)| name.as_str()).collect();
             let same = wanted.join(" ").eq_ignore_ascii_case(&names.join(" "));
             (same, names.join(" "))
         }
@@ -141,19 +132,10 @@ fn form(test: &Test, answer: &Answer) -> Option<String> {
         Test::Spelled(wanted) => {
             let alike = |name: &&String| name.eq_ignore_ascii_case(wanted);
             let found = answer.fields.iter().map(|(name, _)| name).find(alike);
-            (
-                found == Some(wanted),
-                found.cloned().unwrap_or_else(|| format!("no {wanted}")),
-            )
+            (found == Some(wanted), found.cloned().unwrap_or_else(|| format!("no {wanted}")))
         }
-        Test::Within(most) => (
-            answer.took <= *most,
-            format!("{} ms", answer.took.as_millis()),
-        ),
-        Test::Final => (
-            answer.interim == 0,
-            format!("{} interim answers", answer.interim),
-        ),
+        Test::Within(most) => (answer.took <= *most, format!("{} ms", answer.took.as_millis())),
+        Test::Final => (answer.interim == 0, format!("{} interim answers", answer.interim)),
         _ => (true, String::new()),
     };
     (!holds).then_some(got)
@@ -182,17 +164,13 @@ fn is(quality: &Quality, value: &[u8], answer: &Answer) -> bool {
 /// True where no part of a credential set is named.
 pub(super) fn is_harmless(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
-    !["SecretAccessKey", "AccessKeyId", "\"Token\""]
-        .iter()
-        .any(|name| text.contains(name))
+    !["SecretAccessKey", "AccessKeyId", "\"Token\""].iter().any(|name| text.contains(name))
 }
 
 /// G11: names joined by LF, sorted by bytes, none twice, none empty.
 fn is_listing(body: &[u8]) -> bool {
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
-    lines
-        .iter()
-        .all(|line| !line.is_empty() && !line.contains(&b'\r'))
+    lines.iter().all(|line| !line.is_empty() && !line.contains(&b'\r'))
         && lines.is_sorted_by(|a, b| a < b)
 }
 
@@ -276,27 +254,11 @@ mod tests {
             ("body is between 3 and {seven}", "7", "8"),
             ("body is between 3 and {seven}", "3", "x"),
             ("body is no credentials", "{}", "{\"SecretAccessKey\" : 1}"),
-            (
-                "body is an HTTP date",
-                DATE,
-                "Thursday, 05-Nov-26 10:00:00 GMT",
-            ),
-            (
-                "body is past",
-                "2026-11-05T10:00:00Z",
-                "2026-11-05T10:00:05Z",
-            ),
-            (
-                "body is 25 minutes ahead",
-                "2026-11-05T10:25:00Z",
-                "2026-11-05T10:24:59Z",
-            ),
+            ("body is an HTTP date", DATE, "Thursday, 05-Nov-26 10:00:00 GMT"),
+            ("body is past", "2026-11-05T10:00:00Z", "2026-11-05T10:00:05Z"),
+            ("body is 25 minutes ahead", "2026-11-05T10:25:00Z", "2026-11-05T10:24:59Z"),
             ("body is 25 minutes ahead", "2026-11-05T10:25:00Z", "soon"),
-            (
-                "body is laid out as EC2 does",
-                "{\n  \"a\" : 1\n}",
-                "{\"a\":1}",
-            ),
+            ("body is laid out as EC2 does", "{\n  \"a\" : 1\n}", "{\"a\":1}"),
             ("lines include: a {seven}", "a\nb\n7", "7\na"),
             ("body is not {seven}", "8", "7"),
             ("body is without b{seven}", "a7b", "ab7"),
@@ -305,11 +267,7 @@ mod tests {
             ("json.a = x", "{\"a\":\"x\"}", "{\"a\":\"y\"}"),
             ("json.a = null", "{\"a\":null}", "{}"),
             ("no json.a", "{\"b\":1}", "{\"a\":1}"),
-            (
-                "members in order: b a",
-                "{\"b\":1,\"a\":2}",
-                "{\"a\":1,\"b\":2}",
-            ),
+            ("members in order: b a", "{\"b\":1,\"a\":2}", "{\"a\":1,\"b\":2}"),
         ] {
             assert!(holds(line, right), "{line}: {right}");
             assert!(!holds(line, wrong), "{line}: {wrong}");
@@ -334,11 +292,7 @@ mod tests {
             ("version HTTP/1.1", true),
             ("version HTTP/1.0", false),
         ] {
-            assert_eq!(
-                expect::check(line).is_some() && holds(line, ""),
-                expected,
-                "{line}"
-            );
+            assert_eq!(expect::check(line).is_some() && holds(line, ""), expected, "{line}");
         }
     }
 

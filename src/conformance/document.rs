@@ -54,19 +54,13 @@ pub(super) fn is_laid_out(body: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(body) else {
         return false;
     };
-    let inner = text
-        .strip_prefix("{\n")
-        .and_then(|rest| rest.strip_suffix("\n}"));
+    let inner = text.strip_prefix("{\n").and_then(|rest| rest.strip_suffix("\n}"));
     let Some(inner) = inner else {
         return false;
     };
     let count = inner.split('\n').count();
     inner.split('\n').enumerate().all(|(at, line)| {
-        let line = if at + 1 < count {
-            line.strip_suffix(',')
-        } else {
-            Some(line)
-        };
+        let line = if at + 1 < count { line.strip_suffix(',') } else { Some(line) };
         line.is_some_and(is_member)
     })
 }
@@ -75,9 +69,7 @@ fn is_member(line: &str) -> bool {
     let Some((name, value)) = line.split_once(" : ") else {
         return false;
     };
-    let quoted = name
-        .strip_prefix("  \"")
-        .and_then(|name| name.strip_suffix('"'));
+    let quoted = name.strip_prefix("  \"").and_then(|name| name.strip_suffix('"'));
     let unpadded = value.trim() == value && !value.ends_with(',');
     quoted.is_some_and(|name| !name.contains('"'))
         && unpadded
@@ -114,15 +106,9 @@ mod tests {
         let page = not_found_page();
         assert_eq!(page.len(), 339);
         let digest = ring::digest::digest(&ring::digest::SHA256, page.as_bytes());
-        let hex: String = digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(
-            hex,
-            "3f92bfc0961a4bf4e83938c708afb562018c698f4a2775acc4d59879c33aa39c"
-        );
+        let hex =
+            digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        assert_eq!(hex, "3f92bfc0961a4bf4e83938c708afb562018c698f4a2775acc4d59879c33aa39c");
     }
 
     #[test]

@@ -24,21 +24,11 @@ pub(super) enum Stop {
 /// Runs one case.
 pub(super) fn run(case: &Case, world: &mut World<'_>) -> Verdict {
     if let Some(reason) = world.exhausted() {
-        return Verdict::Failed {
-            expected: "an answer".to_owned(),
-            got: reason.to_owned(),
-        };
+        return Verdict::Failed { expected: "an answer".to_owned(), got: reason.to_owned() };
     }
-    let mut course = Course {
-        world,
-        wire: None,
-        awaited: VecDeque::new(),
-        kept: BTreeMap::new(),
-        heard: false,
-    };
-    let ended = course
-        .needs(&case.needs)
-        .and_then(|()| course.steps(&case.steps));
+    let mut course =
+        Course { world, wire: None, awaited: VecDeque::new(), kept: BTreeMap::new(), heard: false };
+    let ended = course.needs(&case.needs).and_then(|()| course.steps(&case.steps));
     course.hang_up();
     let heard = course.heard || ended.is_ok();
     match ended {
@@ -73,14 +63,12 @@ impl Course<'_, '_> {
             let mut put = |text: &String| self.text(text);
             let filled = match need {
                 Need::Served(path) => Need::Served(put(path)?),
-                Need::Listed { name, directory } => Need::Listed {
-                    name: put(name)?,
-                    directory: put(directory)?,
-                },
-                Need::Unlisted { name, directory } => Need::Unlisted {
-                    name: put(name)?,
-                    directory: put(directory)?,
-                },
+                Need::Listed { name, directory } => {
+                    Need::Listed { name: put(name)?, directory: put(directory)? }
+                }
+                Need::Unlisted { name, directory } => {
+                    Need::Unlisted { name: put(name)?, directory: put(directory)? }
+                }
             };
             self.world.lacks(&filled).map_err(Stop::Skipped)?;
         }
@@ -164,8 +152,7 @@ impl Course<'_, '_> {
             .checks
             .iter()
             .filter(|check| check.only.is_none_or(|code| code == answer.code));
-        due.into_iter()
-            .try_for_each(|check| self.check(check, &answer))
+        due.into_iter().try_for_each(|check| self.check(check, &answer))
     }
 
     fn check(&mut self, check: &Check, answer: &Answer) -> Result<(), Stop> {
@@ -222,10 +209,7 @@ fn left_over(wire: &mut Wire<'_>) -> Option<String> {
 }
 
 pub(super) fn failed(expected: &str, got: &impl ToString) -> Stop {
-    Stop::Failed {
-        expected: expected.to_owned(),
-        got: got.to_string(),
-    }
+    Stop::Failed { expected: expected.to_owned(), got: got.to_string() }
 }
 
 /// Lets time pass, where time is the rule: waits for a message that nobody sends.

@@ -12,11 +12,7 @@ pub(super) fn outcomes(line: &str) -> Option<Expected> {
         "any" => Vec::new(),
         _ => line.split(" or ").map(outcome).collect::<Option<_>>()?,
     };
-    Some(Expected {
-        shown: line.to_owned(),
-        outcomes,
-        checks: Vec::new(),
-    })
+    Some(Expected { shown: line.to_owned(), outcomes, checks: Vec::new() })
 }
 
 fn outcome(text: &str) -> Option<Outcome> {
@@ -46,9 +42,7 @@ pub(super) fn check(line: &str) -> Option<Check> {
     Some(Check {
         shown: line.to_owned(),
         only,
-        test: whole(rest)
-            .or_else(|| spoken(rest))
-            .or_else(|| equal(rest))?,
+        test: whole(rest).or_else(|| spoken(rest)).or_else(|| equal(rest))?,
     })
 }
 
@@ -67,24 +61,19 @@ fn whole(line: &str) -> Option<Test> {
         let millis = rest.strip_suffix(" ms")?.parse().ok()?;
         return Some(Test::Within(Duration::from_millis(millis)));
     }
-    let lists: [(&str, fn(Vec<String>) -> Test); 3] = [
-        ("fields in order: ", Test::Fields),
+    let list = [
+        ("fields in order: ", Test::Fields as fn(Vec<String>) -> Test),
         ("members in order: ", Test::Members),
         ("lines include: ", Test::Includes),
-    ];
-    let list = lists.iter().find_map(|(word, make)| {
+    ]
+    .iter()
+    .find_map(|(word, make)| {
         let names = line.strip_prefix(word)?;
         Some(make(names.split_whitespace().map(str::to_owned).collect()))
     });
     list.or_else(|| line.strip_prefix("no ").and_then(subject).map(Test::Absent))
-        .or_else(|| {
-            line.strip_prefix("version ")
-                .map(|version| Test::Version(version.to_owned()))
-        })
-        .or_else(|| {
-            line.strip_prefix("spelled ")
-                .map(|name| Test::Spelled(name.to_owned()))
-        })
+        .or_else(|| line.strip_prefix("version ").map(|version| Test::Version(version.to_owned())))
+        .or_else(|| line.strip_prefix("spelled ").map(|name| Test::Spelled(name.to_owned())))
 }
 
 /// `SUBJECT like PATTERN` and `SUBJECT is QUALITY`.
@@ -116,9 +105,7 @@ fn subject(text: &str) -> Option<Subject> {
         return Some(Subject::Member(member.to_owned()));
     }
     let is_field = text.starts_with(|first: char| first.is_ascii_uppercase())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_field.then(|| Subject::Field(text.to_owned()))
 }
 
@@ -145,9 +132,7 @@ fn measured(text: &str) -> Option<Quality> {
         return Some(Quality::Between(low.to_owned(), high.to_owned()));
     }
     if let Some(bytes) = text.strip_prefix("at most ") {
-        return Some(Quality::AtMostBytes(
-            bytes.strip_suffix(" bytes")?.parse().ok()?,
-        ));
+        return Some(Quality::AtMostBytes(bytes.strip_suffix(" bytes")?.parse().ok()?));
     }
     if let Some(other) = text.strip_prefix("not ") {
         return Some(Quality::Not(other.to_owned()));
@@ -173,11 +158,7 @@ mod tests {
         assert_eq!(read("any"), Some(vec![]));
         assert_eq!(
             read("404 or 4xx or closed"),
-            Some(vec![
-                Outcome::Status(404),
-                Outcome::Class(4),
-                Outcome::Closed
-            ])
+            Some(vec![Outcome::Status(404), Outcome::Class(4), Outcome::Closed])
         );
         assert_eq!(
             read("405 Not Allowed"),
@@ -190,34 +171,19 @@ mod tests {
     #[test]
     fn a_line_says_what_it_looks_at() {
         for (line, test) in [
-            (
-                "Server: EC2ws",
-                Test::Equals(field("Server"), "EC2ws".to_owned()),
-            ),
+            ("Server: EC2ws", Test::Equals(field("Server"), "EC2ws".to_owned())),
             ("Allow:", Test::Equals(field("Allow"), String::new())),
             ("no ETag", Test::Absent(field("ETag"))),
-            (
-                "body = a: b",
-                Test::Equals(Subject::Body, "a: b".to_owned()),
-            ),
+            ("body = a: b", Test::Equals(Subject::Body, "a: b".to_owned())),
             ("body is empty", Test::Is(Subject::Body, Quality::Empty)),
             (
                 "json.Type = AWS-HMAC",
                 Test::Equals(Subject::Member("Type".to_owned()), "AWS-HMAC".to_owned()),
             ),
-            (
-                "Date is an HTTP date",
-                Test::Is(field("Date"), Quality::HttpDate),
-            ),
+            ("Date is an HTTP date", Test::Is(field("Date"), Quality::HttpDate)),
             ("then closed", Test::Closes),
-            (
-                "keep value = body",
-                Test::Keep("value".to_owned(), Subject::Body),
-            ),
-            (
-                "fields in order: A B",
-                Test::Fields(vec!["A".to_owned(), "B".to_owned()]),
-            ),
+            ("keep value = body", Test::Keep("value".to_owned(), Subject::Body)),
+            ("fields in order: A B", Test::Fields(vec!["A".to_owned(), "B".to_owned()])),
         ] {
             assert_eq!(check(line).map(|check| check.test), Some(test), "{line}");
         }
@@ -226,14 +192,9 @@ mod tests {
 
     #[test]
     fn a_line_that_says_nothing_known_is_refused() {
-        for line in [
-            "body is pretty",
-            "nonsense",
-            "within 3 s",
-            "keep x",
-            "if x: body is empty",
-            "body",
-        ] {
+        for line in
+            ["body is pretty", "nonsense", "within 3 s", "keep x", "if x: body is empty", "body"]
+        {
             assert!(check(line).is_none(), "{line}");
         }
     }

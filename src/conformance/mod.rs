@@ -102,26 +102,19 @@ fn tried(cases: &[Case], target: &Target, limits: Limits, clock: &dyn Clock) -> 
     let findings = thread::scope(|scope| {
         let beside = |case: &Case| {
             let patience = case.patience?;
-            let limits = Limits {
-                silence: patience,
-                answer: patience,
-                ..limits
-            };
+            let limits = Limits { silence: patience, answer: patience, ..limits };
             let case = case.clone();
             Some(scope.spawn(move || engine::run(&case, &mut World::new(target, limits, clock))))
         };
         let waiting: Vec<_> = cases.iter().map(beside).collect();
         let mut world = World::new(target, limits, clock);
-        let at_once = cases
-            .iter()
-            .zip(waiting)
-            .map(|(case, waiting)| match waiting {
-                None => (case, Ok(engine::run(case, &mut world))),
-                Some(thread) => (case, Err(thread)),
-            });
+        let at_once = cases.iter().zip(waiting).map(|(case, waiting)| match waiting {
+            None => (case, Ok(engine::run(case, &mut world))),
+            Some(thread) => (case, Err(thread)),
+        });
         let begun: Vec<_> = at_once.collect();
         let ended = begun.into_iter().map(|(case, verdict)| {
-            let verdict = verdict.or_else(|thread| thread.join());
+            let verdict = verdict.or_else(thread::ScopedJoinHandle::join);
             Finding::new(case, verdict.unwrap_or_else(|_| lost()))
         });
         ended.collect()
@@ -137,21 +130,14 @@ fn lost() -> Verdict {
 }
 
 fn selected(options: &Options) -> Result<Vec<Case>, Unusable> {
-    if let Some(section) = options
-        .section
-        .as_ref()
-        .filter(|name| !sections().contains(&name.as_str()))
+    if let Some(section) =
+        options.section.as_ref().filter(|name| !sections().contains(&name.as_str()))
     {
         return Err(Unusable::Section(section.clone()));
     }
     let mut cases = all_cases();
     cases.retain(|case| case.v1.is_none_or(|v1| v1 == options.v1));
-    cases.retain(|case| {
-        options
-            .section
-            .as_ref()
-            .is_none_or(|name| name == case.section)
-    });
+    cases.retain(|case| options.section.as_ref().is_none_or(|name| name == case.section));
     if let Some(rule) = &options.rule {
         cases.retain(|case| case.rules.iter().any(|own| own.eq_ignore_ascii_case(rule)));
         if cases.is_empty() {

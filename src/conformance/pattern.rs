@@ -17,10 +17,7 @@ struct Piece {
 enum Sign {
     Any,
     Byte(u8),
-    Class {
-        ranges: Vec<(u8, u8)>,
-        inverted: bool,
-    },
+    Class { ranges: Vec<(u8, u8)>, inverted: bool },
 }
 
 impl Sign {
@@ -29,10 +26,7 @@ impl Sign {
             Self::Any => byte != b'\n',
             Self::Byte(own) => *own == byte,
             Self::Class { ranges, inverted } => {
-                ranges
-                    .iter()
-                    .any(|(low, high)| (*low..=*high).contains(&byte))
-                    != *inverted
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte)) != *inverted
             }
         }
     }
@@ -168,11 +162,7 @@ mod tests {
             ("a{2,}", "aaaa", true),
             ("[A-Za-z0-9_=-]{4}", "a_-=", true),
         ] {
-            assert_eq!(
-                fits(pattern, text.as_bytes()),
-                Some(expected),
-                "{pattern} {text}"
-            );
+            assert_eq!(fits(pattern, text.as_bytes()), Some(expected), "{pattern} {text}");
         }
     }
 
@@ -185,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_long_text_costs_nothing() {
-        assert_eq!(fits("[a-z]*[a-z]*[a-z]*x", &[b'a'; 100_000]), Some(false));
+        assert_eq!(fits("[a-z]*[a-z]*[a-z]*x", &vec![b'a'; 100_000]), Some(false));
         assert_eq!(fits("[a-z]*[a-z]*[a-z]*x", &[b'a'; LONGEST]), Some(false));
     }
 }

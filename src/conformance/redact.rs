@@ -43,11 +43,8 @@ impl Secrets {
 
     /// The text as it may be shown, and not too long.
     pub(super) fn redact(&self, text: &str) -> String {
-        let known = self
-            .0
-            .iter()
-            .rev()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, STRUCK));
+        let known =
+            self.0.iter().rev().fold(text.to_owned(), |text, secret| text.replace(secret, STRUCK));
         shorten(&strike_runs(&known))
     }
 
@@ -103,11 +100,7 @@ mod tests {
     use super::*;
 
     fn answer(body: &str) -> Answer {
-        Answer {
-            code: 200,
-            body: body.as_bytes().to_vec(),
-            ..Answer::default()
-        }
+        Answer { code: 200, body: body.as_bytes().to_vec(), ..Answer::default() }
     }
 
     #[test]
@@ -132,10 +125,7 @@ mod tests {
             "AQAEAPm_-_==",
         ] {
             let shown = secrets.redact(&format!("a body of 40 bytes: {secret}"));
-            assert!(
-                secret.len() < SUSPICIOUS || !shown.contains(secret),
-                "{shown}"
-            );
+            assert!(secret.len() < SUSPICIOUS || !shown.contains(secret), "{shown}");
         }
         for plain in [
             "imds-assume-role-test",

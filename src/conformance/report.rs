@@ -49,12 +49,7 @@ impl Finding {
     }
 
     fn title(&self) -> String {
-        format!(
-            "{} {}: {}",
-            self.rules.join(" "),
-            self.grade.as_str(),
-            self.sentence
-        )
+        format!("{} {}: {}", self.rules.join(" "), self.grade.as_str(), self.sentence)
     }
 
     fn json(&self) -> Value {
@@ -104,11 +99,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -149,11 +140,7 @@ impl Report {
     }
 
     fn sections(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self
-            .findings
-            .iter()
-            .map(|finding| finding.section)
-            .collect();
+        let mut names: Vec<_> = self.findings.iter().map(|finding| finding.section).collect();
         names.dedup();
         names
     }
@@ -161,17 +148,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<13} {:>7} {:>7} {:>8}",
-            "section", "passed", "failed", "skipped"
-        )?;
+        writeln!(f, "{:<13} {:>7} {:>7} {:>8}", "section", "passed", "failed", "skipped")?;
         for section in self.sections() {
-            let counts = Counts::of(
-                self.findings
-                    .iter()
-                    .filter(|finding| finding.section == section),
-            );
+            let counts =
+                Counts::of(self.findings.iter().filter(|finding| finding.section == section));
             writeln!(
                 f,
                 "{section:<13} {:>7} {:>7} {:>8}",
@@ -183,7 +163,7 @@ impl fmt::Display for Report {
             match &finding.verdict {
                 Verdict::Passed => {}
                 Verdict::Skipped(reason) => {
-                    writeln!(f, "skipped {}\n    {reason}", finding.title())?
+                    writeln!(f, "skipped {}\n    {reason}", finding.title())?;
                 }
                 Verdict::Failed { expected, got } => {
                     writeln!(
@@ -213,18 +193,13 @@ mod tests {
     }
 
     fn broken() -> Verdict {
-        Verdict::Failed {
-            expected: "a".to_owned(),
-            got: "b".to_owned(),
-        }
+        Verdict::Failed { expected: "a".to_owned(), got: "b".to_owned() }
     }
 
     #[test]
     fn only_a_broken_must_breaks_the_whole() {
         for (grade, holds) in [(Grade::Must, false), (Grade::Should, true)] {
-            let report = Report {
-                findings: vec![finding(grade, broken())],
-            };
+            let report = Report { findings: vec![finding(grade, broken())] };
             assert_eq!(report.holds(), holds);
             assert_eq!(report.json().get("holds"), Some(&json!(holds)));
         }
@@ -240,17 +215,11 @@ mod tests {
             ],
         };
         let text = report.to_string();
-        assert!(
-            text.ends_with("\n1 passed, 1 failed, 1 skipped\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("\n1 passed, 1 failed, 1 skipped\n"), "{text}");
         assert!(
             text.contains("FAILED  F2 F3 must: it answers\n    expected  a\n    got       b\n"),
             "{text}"
         );
-        assert!(
-            text.contains("framing             1       1        1\n"),
-            "{text}"
-        );
+        assert!(text.contains("framing             1       1        1\n"), "{text}");
     }
 }

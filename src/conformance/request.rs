@@ -57,18 +57,12 @@ impl Draft {
 
     pub(super) fn finish(self) -> Request {
         let Some(line) = self.line else {
-            return Request {
-                method: self.method,
-                bytes: self.raw,
-            };
+            return Request { method: self.method, bytes: self.raw };
         };
         let host = (!self.hostless).then(|| "Host: {host}".to_owned());
         let lines = std::iter::once(line).chain(host).chain(self.fields);
         let head: String = lines.map(|line| line + "\\r\\n").collect();
-        Request {
-            method: self.method,
-            bytes: head + "\\r\\n" + &self.raw,
-        }
+        Request { method: self.method, bytes: head + "\\r\\n" + &self.raw }
     }
 
     fn extra(&mut self, extra: &str) -> Option<()> {
@@ -114,10 +108,7 @@ mod tests {
     fn a_host_of_its_own_replaces_ours() {
         let mut draft = Draft::open("GET / HTTP/1.0").unwrap();
         draft.add_field("Host: other");
-        assert_eq!(
-            draft.finish().bytes,
-            "GET / HTTP/1.0\\r\\nHost: other\\r\\n\\r\\n"
-        );
+        assert_eq!(draft.finish().bytes, "GET / HTTP/1.0\\r\\nHost: other\\r\\n\\r\\n");
         let hostless = Draft::open("GET / with no host").unwrap();
         assert_eq!(hostless.finish().bytes, "GET / HTTP/1.1\\r\\n\\r\\n");
     }

@@ -55,25 +55,15 @@ fn blocks(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let lines: Vec<&str> = lines.map(str::trim_end).collect();
     let blocks = lines.split(|line| line.is_empty());
-    blocks
-        .filter(|block| !block.is_empty())
-        .map(<[_]>::to_vec)
-        .collect()
+    blocks.filter(|block| !block.is_empty()).map(<[_]>::to_vec).collect()
 }
 
 fn table(columns: &str, rows: &[&str]) -> Table {
-    let columns = columns
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .collect();
-    let rows = rows
-        .iter()
-        .filter_map(|row| row.trim_start().strip_prefix('|'));
+    let columns = columns.split(',').map(|name| name.trim().to_owned()).collect();
+    let rows = rows.iter().filter_map(|row| row.trim_start().strip_prefix('|'));
     Table {
         columns,
-        rows: rows
-            .map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect())
-            .collect(),
+        rows: rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect()).collect(),
     }
 }
 
@@ -110,23 +100,15 @@ fn vary(block: &[&str], tables: &Tables) -> Result<Vec<Vec<String>>, String> {
 fn each_table(each: &str, rows: &[&str], tables: &Tables) -> Result<Table, String> {
     let head = each.trim_start_matches("each ");
     if let Some(name) = head.strip_prefix("of ") {
-        return tables
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("no table {name}"));
+        return tables.get(name).cloned().ok_or_else(|| format!("no table {name}"));
     }
-    let (columns, words) = head
-        .split_once(':')
-        .ok_or_else(|| format!("{each}: no colon"))?;
+    let (columns, words) = head.split_once(':').ok_or_else(|| format!("{each}: no colon"))?;
     if words.trim().is_empty() {
         return Ok(table(columns, rows));
     }
     Ok(Table {
         columns: vec![columns.to_owned()],
-        rows: words
-            .split_whitespace()
-            .map(|word| vec![word.to_owned()])
-            .collect(),
+        rows: words.split_whitespace().map(|word| vec![word.to_owned()]).collect(),
     })
 }
 
@@ -136,9 +118,7 @@ fn case(section: &'static str, lines: &[String]) -> Result<Case, String> {
     let mut steps = Steps::default();
     for line in body {
         if !condition(&mut case, line) {
-            steps
-                .line(line)
-                .ok_or_else(|| format!("not understood: {line}"))?;
+            steps.line(line).ok_or_else(|| format!("not understood: {line}"))?;
         }
     }
     case.steps = steps.finish();
@@ -171,10 +151,7 @@ fn head_line(section: &'static str, head: &str) -> Option<Case> {
 
 /// Takes the lines that say when a case is run; false where it is no such line.
 fn condition(case: &mut Case, line: &str) -> bool {
-    let pair = |text: &str| {
-        text.split_once(" in ")
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-    };
+    let pair = |text: &str| text.split_once(" in ").map(|(a, b)| (a.to_owned(), b.to_owned()));
     if line == "when v1" {
         case.v1 = Some(true);
     } else if line == "when tokens are required" {

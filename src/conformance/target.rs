@@ -42,16 +42,10 @@ impl Target {
         }
         let (host, port) = split_port(authority).ok_or(BadUrl::Authority)?;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let mut found = (bare, port)
-            .to_socket_addrs()
-            .map_err(|_| BadUrl::Unknown(host.to_owned()))?;
-        let address = found
-            .next()
-            .ok_or_else(|| BadUrl::Unknown(host.to_owned()))?;
-        Ok(Self {
-            authority: authority.to_owned(),
-            address,
-        })
+        let mut found =
+            (bare, port).to_socket_addrs().map_err(|_| BadUrl::Unknown(host.to_owned()))?;
+        let address = found.next().ok_or_else(|| BadUrl::Unknown(host.to_owned()))?;
+        Ok(Self { authority: authority.to_owned(), address })
     }
 
     /// The address as it stands in `Host`: an IPv6 one in brackets.
@@ -86,10 +80,7 @@ mod tests {
         assert_eq!(target.authority, "127.0.0.1:1338");
         assert_eq!(target.address.to_string(), "127.0.0.1:1338");
         let target = Target::parse("http://[::1]:8080").unwrap();
-        assert_eq!(
-            (target.ip().as_str(), target.address.port()),
-            ("[::1]", 8080)
-        );
+        assert_eq!((target.ip().as_str(), target.address.port()), ("[::1]", 8080));
         let target = Target::parse("http://169.254.169.254").unwrap();
         assert_eq!(target.address.port(), 80);
     }

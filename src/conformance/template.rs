@@ -16,12 +16,7 @@ pub(super) type Values<'a, E> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, E>;
 
 /// The bytes to send or to compare with.
 pub(super) fn fill<E>(text: &str, values: Values<'_, E>) -> Result<Vec<u8>, E> {
-    render(
-        text,
-        values,
-        |piece| unescape(piece.as_bytes()),
-        |value| value,
-    )
+    render(text, values, |piece| unescape(piece.as_bytes()), |value| value)
 }
 
 /// A pattern in which values stand for themselves, whatever signs they hold.
@@ -42,15 +37,11 @@ pub(super) fn fill_pattern<E>(text: &str, values: Values<'_, E>) -> Result<Strin
 
 /// For the reader: values in place, escapes as written.
 pub(super) fn fill_shown<E>(text: &str, values: Values<'_, E>) -> Result<Vec<u8>, E> {
-    render(
-        text,
-        values,
-        |piece| piece.as_bytes().to_vec(),
-        |value| value,
-    )
+    render(text, values, |piece| piece.as_bytes().to_vec(), |value| value)
 }
 
 /// The names that a template asks for, their operators dropped.
+#[cfg(test)]
 pub(super) fn names(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut note = |name: &str| {
@@ -144,10 +135,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 }
 
 fn hex(digit: u8) -> u8 {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-        .unwrap_or_default()
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

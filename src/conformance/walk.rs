@@ -23,9 +23,7 @@ pub(super) fn walk(world: &mut World<'_>, from: &str) -> Result<(), Stop> {
         }
         let body = served(world, &path)?;
         if path.ends_with('/') {
-            let below = body
-                .split('\n')
-                .filter(|name| !name.is_empty() && *name != SKIPPED);
+            let below = body.split('\n').filter(|name| !name.is_empty() && *name != SKIPPED);
             open.extend(below.map(|name| (child(&path, name), depth + 1)));
         }
     }
@@ -37,17 +35,13 @@ fn served(world: &mut World<'_>, path: &str) -> Result<String, Stop> {
         return Err(failed(&format!("200 for the listed {path}"), &reason));
     }
     let answer = world.fetch(path);
-    let status = answer
-        .as_ref()
-        .map_or_else(|| "no answer".to_owned(), super::answer::Answer::status);
+    let status =
+        answer.as_ref().map_or_else(|| "no answer".to_owned(), super::answer::Answer::status);
     let Some(answer) = answer.filter(|answer| answer.code == 200) else {
         return Err(failed(&format!("200 for the listed {path}"), &status));
     };
     if !check::is_harmless(&answer.body) || world.secrets.is_in(&answer.body) {
-        return Err(failed(
-            "no secret outside security-credentials/",
-            &format!("one in {path}"),
-        ));
+        return Err(failed("no secret outside security-credentials/", &format!("one in {path}")));
     }
     Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }

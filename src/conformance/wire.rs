@@ -31,7 +31,7 @@ impl Default for Limits {
             silence: Duration::from_secs(2),
             answer: Duration::from_secs(4),
             bytes: 256 * 1024,
-            run: Duration::from_secs(120),
+            run: Duration::from_mins(2),
         }
     }
 }
@@ -86,13 +86,7 @@ impl<'a> Wire<'a> {
         // Without this a request in two writes would wait for an ACK.
         let _ = stream.set_nodelay(true);
         let _ = stream.set_write_timeout(Some(limits.silence));
-        Ok(Self {
-            stream,
-            clock,
-            limits,
-            unread: Vec::new(),
-            received: 0,
-        })
+        Ok(Self { stream, clock, limits, unread: Vec::new(), received: 0 })
     }
 
     /// Sends as much as the server takes: one that stops reading has often answered already.
@@ -157,13 +151,11 @@ impl<'a> Wire<'a> {
         if answer.is_chunked() {
             return self.chunks(deadline);
         }
-        match answer.length().map_err(Trouble::Noise)? {
-            Some(length) => self.exactly(length, deadline),
-            None => {
-                while self.more(deadline)? {}
-                Ok(std::mem::take(&mut self.unread))
-            }
+        if let Some(length) = answer.length().map_err(Trouble::Noise)? {
+            return self.exactly(length, deadline);
         }
+        while self.more(deadline)? {}
+        Ok(std::mem::take(&mut self.unread))
     }
 
     fn chunks(&mut self, deadline: BootTime) -> Result<Vec<u8>, Trouble> {
@@ -203,11 +195,7 @@ impl<'a> Wire<'a> {
     }
 
     fn need_more(&mut self, deadline: BootTime) -> Result<(), Trouble> {
-        if self.more(deadline)? {
-            Ok(())
-        } else {
-            Err(Trouble::Noise("the body breaks off"))
-        }
+        if self.more(deadline)? { Ok(()) } else { Err(Trouble::Noise("the body breaks off")) }
     }
 
     /// Reads once; false at the end of the connection, a reset included.
@@ -216,9 +204,7 @@ impl<'a> Wire<'a> {
         if left.is_zero() {
             return Err(self.late());
         }
-        let _ = self
-            .stream
-            .set_read_timeout(Some(left.min(self.limits.silence)));
+        let _ = self.stream.set_read_timeout(Some(left.min(self.limits.silence)));
         let mut piece = [0; 8192];
         match self.stream.read(&mut piece) {
             Ok(0) => Ok(false),
@@ -239,15 +225,10 @@ impl<'a> Wire<'a> {
     }
 
     fn late(&self) -> Trouble {
-        if self.unread.is_empty() {
-            Trouble::Silent
-        } else {
-            Trouble::Slow
-        }
+        if self.unread.is_empty() { Trouble::Silent } else { Trouble::Slow }
     }
 }
 
 fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len())
-        .position(|window| window == needle)
+    text.windows(needle.len()).position(|window| window == needle)
 }

@@ -73,12 +73,12 @@ impl<'a> World<'a> {
             "host" => Ok(self.target.authority.clone().into_bytes()),
             "ip" => Ok(self.target.ip().into_bytes()),
             "port" => Ok(self.target.address.port().to_string().into_bytes()),
-            "token" => self
-                .once(name, Self::grant)
-                .ok_or_else(|| "the server grants no token".to_owned()),
-            "role" => self
-                .once(name, Self::role)
-                .ok_or_else(|| "the server lists no role".to_owned()),
+            "token" => {
+                self.once(name, Self::grant).ok_or_else(|| "the server grants no token".to_owned())
+            }
+            "role" => {
+                self.once(name, Self::role).ok_or_else(|| "the server lists no role".to_owned())
+            }
             other => Err(format!("nothing is known as {other}")),
         }
     }
@@ -90,10 +90,7 @@ impl<'a> World<'a> {
         }
         let token = self.value("token").ok();
         let field = token.map(|token| {
-            format!(
-                "X-aws-ec2-metadata-token: {}\r\n",
-                String::from_utf8_lossy(&token)
-            )
+            format!("X-aws-ec2-metadata-token: {}\r\n", String::from_utf8_lossy(&token))
         });
         let answer = self.ask("GET", path, &field.unwrap_or_default());
         self.fetched.insert(path.to_owned(), answer.clone());
@@ -146,11 +143,7 @@ impl<'a> World<'a> {
 
     fn role(&mut self) -> Option<Vec<u8>> {
         let answer = self.fetch(ROLES).filter(|answer| answer.code == 200)?;
-        let first = answer
-            .body
-            .split(|byte| *byte == b'\n')
-            .next()?
-            .trim_ascii();
+        let first = answer.body.split(|byte| *byte == b'\n').next()?.trim_ascii();
         let is_plain = first.iter().all(u8::is_ascii_graphic) && !first.is_empty();
         is_plain.then(|| first.to_vec())
     }
