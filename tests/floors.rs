@@ -38,6 +38,7 @@ http_body_util                                   = http control sts/network
 aws_config aws_sdk_sts aws_credential_types      = sts
 aws_smithy_http_client aws_smithy_runtime_api    = sts
 aws_smithy_types aws_smithy_async                = sts
+rustls                                           = sts/route
 signal_hook daemonize                            = sys
 rustix                                           = sys clock sts/command
 tracing_subscriber                               = log

@@ -13,7 +13,7 @@ use super::settings::{Listen, ListenKind, Log, RoleSettings, Settings};
 use super::values;
 use crate::environment::{Environment, ProfilePaths};
 use crate::role::RoleArn;
-use crate::sts::request::{Source, Timeouts};
+use crate::sts::request::{Route, Source, Timeouts};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -109,6 +109,7 @@ impl<'a> Resolution<'a> {
                 hops: chain.hops,
                 region: endpoint.region,
                 endpoint_url: endpoint.url,
+                route: Route::of(environment),
                 timeouts: Timeouts::default(),
                 paths: ProfilePaths::of(environment),
                 environment: environment.clone(),

@@ -23,10 +23,11 @@ use jiff::Timestamp;
 use super::client::{Client, WallTime, timeout_config};
 use super::network::Network;
 use super::request::{Base, BaseKind, Source};
-use super::shared_files::Section;
+use super::shared_files::Excerpt;
 use super::{command, failure};
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::EXCERPT;
+use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
@@ -54,18 +55,20 @@ impl Bases {
     pub(super) async fn credentials(&self) -> Result<Signer, Failure> {
         match &self.source.base {
             Base::Environment => of_environment(&self.source.environment),
-            Base::Profile { name, kind } => match kind {
-                BaseKind::Keys => of_keys(&Section::read(&self.source.paths, name)?),
-                BaseKind::Process => self.of_command(name).await,
-                BaseKind::WebIdentity => self.of_web_identity(name).await,
-                BaseKind::Sso | BaseKind::Login => self.of_login(name, *kind).await,
-            },
+            Base::Profile { name, kind } => {
+                let excerpt = Excerpt::read(&self.source.paths, name, *kind)?;
+                match kind {
+                    BaseKind::Keys => of_keys(&excerpt),
+                    BaseKind::Process => self.of_command(&excerpt).await,
+                    BaseKind::WebIdentity => self.of_web_identity(&excerpt).await,
+                    BaseKind::Sso | BaseKind::Login => self.of_login(&excerpt, name, *kind).await,
+                }
+            }
         }
     }
 
-    async fn of_command(&self, name: &str) -> Result<Signer, Failure> {
-        let section = Section::read(&self.source.paths, name)?;
-        let line = section.need("credential_process")?;
+    async fn of_command(&self, excerpt: &Excerpt) -> Result<Signer, Failure> {
+        let line = excerpt.need("credential_process")?;
         let signer = command::credentials(line, self.source.timeouts.process).await?;
         let wall = SystemTime::from(self.clock.now().wall);
         if signer.expiry().is_some_and(|expiry| expiry <= wall) {
@@ -78,15 +81,14 @@ impl Bases {
         Ok(signer)
     }
 
-    async fn of_web_identity(&self, name: &str) -> Result<Signer, Failure> {
-        let section = Section::read(&self.source.paths, name)?;
-        let role_arn: RoleArn = section.need("role_arn")?.parse().map_err(|error| {
-            Failure::new(Kind::NoBase, format!("role_arn of profile {name} is {error}"))
-        })?;
-        let file = section.need("web_identity_token_file")?;
-        let token = read_token(Path::new(file))?;
-        let session_name =
-            SessionName::nearest(section.get("role_session_name").unwrap_or("assumed"));
+    async fn of_web_identity(&self, excerpt: &Excerpt) -> Result<Signer, Failure> {
+        let role_arn: RoleArn = excerpt
+            .need("role_arn")?
+            .parse()
+            .map_err(|error| Failure::new(Kind::NoBase, format!("role_arn: {error}")))?;
+        let token = read_token(Path::new(excerpt.need("web_identity_token_file")?))?;
+        let session_name = excerpt.get("role_session_name").unwrap_or("assumed");
+        let session_name = SessionName::nearest(session_name);
         let grant =
             self.client.assume_role_with_web_identity(&role_arn, &session_name, &token).await?;
         Ok(Signer::builder()
@@ -99,11 +101,17 @@ impl Bases {
             .build())
     }
 
-    async fn of_login(&self, name: &str, kind: BaseKind) -> Result<Signer, Failure> {
+    /// The profile's name is for people; the SDK sees the excerpt and nothing else.
+    async fn of_login(
+        &self,
+        excerpt: &Excerpt,
+        name: &str,
+        kind: BaseKind,
+    ) -> Result<Signer, Failure> {
         let provider = ProfileFileCredentialsProvider::builder()
             .configure(&self.provider_config())
-            .profile_files(self.profile_files())
-            .profile_name(name)
+            .profile_files(only(excerpt))
+            .profile_name(EXCERPT)
             .with_custom_provider("Ec2InstanceMetadata", Never)
             .with_custom_provider("EcsContainer", Never)
             .build();
@@ -115,24 +123,13 @@ impl Bases {
     fn provider_config(&self) -> ProviderConfig {
         ProviderConfig::empty()
             .with_region(Some(Region::new(self.source.region.as_str().to_owned())))
+            .with_use_fips(Some(self.source.route.use_fips_endpoint))
+            .with_use_dual_stack(Some(self.source.route.use_dualstack_endpoint))
             .with_http_client(self.network.clone())
             .with_time_source(WallTime(Arc::clone(&self.clock)))
             .with_sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(timeout_config(self.source.timeouts))
-    }
-
-    #[allow(deprecated)]
-    fn profile_files(&self) -> ProfileFiles {
-        let paths = &self.source.paths;
-        [
-            (ProfileFileKind::Config, &paths.config),
-            (ProfileFileKind::Credentials, &paths.credentials),
-        ]
-        .into_iter()
-        .filter(|(_, path)| path.exists())
-        .fold(ProfileFiles::builder(), |files, (kind, path)| files.with_file(kind, path))
-        .build()
     }
 
     fn no_login(&self, error: &CredentialsError, name: &str, kind: BaseKind) -> Failure {
@@ -151,6 +148,11 @@ impl Bases {
         Failure::new(Kind::NoBase, format!("no credentials from {what}: {}", failure::last(error)))
             .hint(format!("run `{verb} --profile {name}`"))
     }
+}
+
+#[allow(deprecated)]
+fn only(excerpt: &Excerpt) -> ProfileFiles {
+    ProfileFiles::builder().with_contents(ProfileFileKind::Config, excerpt.text()).build()
 }
 
 fn of_environment(environment: &Environment) -> Result<Signer, Failure> {
@@ -172,13 +174,13 @@ fn of_environment(environment: &Environment) -> Result<Signer, Failure> {
     Ok(signer.build())
 }
 
-fn of_keys(section: &Section) -> Result<Signer, Failure> {
+fn of_keys(excerpt: &Excerpt) -> Result<Signer, Failure> {
     let mut signer = Signer::builder()
-        .access_key_id(section.need("aws_access_key_id")?)
-        .secret_access_key(section.need("aws_secret_access_key")?)
+        .access_key_id(excerpt.need("aws_access_key_id")?)
+        .secret_access_key(excerpt.need("aws_secret_access_key")?)
         .provider_name("Profile");
-    signer.set_session_token(section.get("aws_session_token").map(str::to_owned));
-    signer.set_account_id(section.get("aws_account_id").map(Into::into));
+    signer.set_session_token(excerpt.get("aws_session_token").map(str::to_owned));
+    signer.set_account_id(excerpt.get("aws_account_id").map(Into::into));
     Ok(signer.build())
 }
 
@@ -209,7 +211,7 @@ impl ProvideCredentials for Never {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
-    use crate::config::ProfilePaths;
+    use crate::environment::ProfilePaths;
     use crate::sts::tests::source;
 
     const CONFIG: &str = "
@@ -242,7 +244,7 @@ login_session = arn:aws:iam::123456789012:user/x
         source.paths = ProfilePaths { config, credentials: room.path().join("none") };
         let source = Arc::new(source);
         let clock = Arc::new(SystemClock);
-        let network = Network::new(source.timeouts);
+        let network = Network::new(source.timeouts, source.route.clone());
         let client = Client::new(&source, &network, clock.clone());
         Bases::new(source, network, client, clock).credentials().await
     }
@@ -255,7 +257,7 @@ login_session = arn:aws:iam::123456789012:user/x
         let failure = of("gone", BaseKind::Keys).await.unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
-            (Kind::NoBase, "there is no profile gone")
+            (Kind::NoBase, "profile gone is not there any more")
         );
     }
 

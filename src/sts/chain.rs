@@ -40,7 +40,7 @@ impl RoleChain {
     #[must_use]
     pub fn new(source: Source, clock: Arc<dyn Clock>) -> Self {
         let source = Arc::new(source);
-        let network = Network::new(source.timeouts);
+        let network = Network::new(source.timeouts, source.route.clone());
         let client = Client::new(&source, &network, Arc::clone(&clock));
         let bases = Bases::new(Arc::clone(&source), network, client.clone(), clock);
         Self(Arc::new(Links { source, bases, client, owner: Mutex::new(None) }))

@@ -65,6 +65,8 @@ impl Client {
             .identity_cache(config::IdentityCache::no_cache());
         config.set_app_name(config::AppName::new("assumed").ok());
         config.set_endpoint_url(source.endpoint_url.clone());
+        config.set_use_fips(Some(source.route.use_fips_endpoint));
+        config.set_use_dual_stack(Some(source.route.use_dualstack_endpoint));
         Self { sdk: Sdk::from_conf(config.build()), clock, timeouts: source.timeouts }
     }
 

@@ -113,8 +113,7 @@ fn uncoded(status: u16) -> Failure {
     match status {
         500.. => Failure::new(Kind::Unreachable, format!("STS answered HTTP {status}"))
             .hint("nothing to do: it is tried again"),
-        407 => Failure::new(Kind::Unreachable, "the proxy wants a user name and a password")
-            .hint("put them into the proxy's URL"),
+        407 => unauthorized_by_proxy(),
         200..300 => Failure::new(Kind::Nonsense, "STS answered with something that is no STS reply")
             .hint("is endpoint_url the address of an STS, or is there a captive portal in the way?"),
         _ => Failure::new(Kind::Nonsense, format!("HTTP {status} came back, without an STS error code"))
@@ -129,6 +128,20 @@ fn timed_out(what: &str, limit: std::time::Duration) -> Failure {
 
 /// What a connection died of, if the chain of causes tells.
 pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Option<Failure> {
+    // One of our own: there was no way to take.
+    if let Some(ours) = causes(error).find_map(|cause| cause.downcast_ref::<Failure>()) {
+        return Some(ours.clone());
+    }
+    // The type is private to hyper-util, its words are not.
+    let tunnel =
+        causes(error).map(ToString::to_string).find(|text| text.starts_with("tunnel error"));
+    match tunnel {
+        None => direct(error, timeouts),
+        Some(words) => Some(tunnelled(error, &words, timeouts)),
+    }
+}
+
+fn direct(error: &(dyn Error + 'static), timeouts: Timeouts) -> Option<Failure> {
     if has::<ResolveDnsError>(error) {
         return Some(unresolved(error));
     }
@@ -141,6 +154,23 @@ pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Op
     }
     let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
     broken(io.kind())
+}
+
+fn tunnelled(error: &(dyn Error + 'static), words: &str, timeouts: Timeouts) -> Failure {
+    if words.contains("authorization") {
+        return unauthorized_by_proxy();
+    }
+    let mut failure = direct(error, timeouts).unwrap_or_else(|| {
+        Failure::new(Kind::Unreachable, "it refuses to connect us to the endpoint")
+            .hint("is STS allowed by the proxy, and is the proxy the right one?")
+    });
+    failure.message = format!("at the proxy: {}", failure.message);
+    failure
+}
+
+fn unauthorized_by_proxy() -> Failure {
+    Failure::new(Kind::Unreachable, "the proxy wants a user name and a password")
+        .hint("put them into the URL of the proxy, as http://USER:PASSWORD@HOST:PORT")
 }
 
 fn cut_short() -> Failure {

@@ -11,6 +11,7 @@ mod command;
 mod failure;
 mod network;
 pub mod request;
+mod route;
 mod shared_files;
 #[cfg(test)]
 mod tests;

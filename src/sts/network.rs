@@ -15,11 +15,14 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
-use super::request::Timeouts;
+use super::request::{Route, Timeouts};
+use super::route;
+use crate::failure::Failure;
 
 /// More than STS ever says, and too little to hurt.
 pub(super) const LONGEST_REPLY: usize = 256 * 1024;
@@ -31,38 +34,44 @@ pub(super) struct Network(Arc<Lines>);
 #[derive(Debug)]
 struct Lines {
     settings: HttpConnectorSettings,
+    route: Route,
     plain: OnceLock<SharedHttpConnector>,
     tls: OnceLock<SharedHttpConnector>,
 }
 
 impl Network {
     /// Loads nothing yet.
-    pub(super) fn new(timeouts: Timeouts) -> Self {
+    pub(super) fn new(timeouts: Timeouts, route: Route) -> Self {
         Self(Arc::new(Lines {
             settings: HttpConnectorSettings::builder().connect_timeout(timeouts.connect).build(),
+            route,
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }))
     }
 
-    fn line(&self, secure: bool) -> &SharedHttpConnector {
-        let (line, roots) = if secure {
-            (&self.0.tls, TrustStore::default())
-        } else {
-            (&self.0.plain, TrustStore::empty())
-        };
-        line.get_or_init(|| SharedHttpConnector::new(self.connector(roots)))
+    /// A way that cannot be taken is tried again next time: the file may be mended.
+    fn line(&self, url: &str) -> Result<&SharedHttpConnector, Failure> {
+        let secure = url.starts_with("https:");
+        let line = if secure { &self.0.tls } else { &self.0.plain };
+        if let Some(line) = line.get() {
+            return Ok(line);
+        }
+        let roots = if secure { route::trust(&self.0.route)? } else { TrustStore::empty() };
+        let connector = SharedHttpConnector::new(self.connector(roots)?);
+        Ok(line.get_or_init(|| connector))
     }
 
-    fn connector(&self, roots: TrustStore) -> Connector {
+    fn connector(&self, roots: TrustStore) -> Result<Connector, Failure> {
         let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
-        Connector::builder()
+        Ok(Connector::builder()
             .connector_settings(self.0.settings.clone())
+            .proxy_config(route::proxy(&self.0.route)?)
             .pool_max_idle_per_host(0)
             .pool_idle_timeout(None)
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context)
-            .build_with_resolver(SystemResolver)
+            .build_with_resolver(SystemResolver))
     }
 }
 
@@ -78,8 +87,12 @@ impl HttpClient for Network {
 
 impl HttpConnector for Network {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let secure = request.uri().starts_with("https:");
-        let reply = self.line(secure).call(request);
+        let reply = match self.line(request.uri()) {
+            Ok(line) => line.call(request),
+            Err(failure) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(failure.into())));
+            }
+        };
         HttpConnectorFuture::new(async move {
             Ok(reply.await?.map(|body| SdkBody::from_body_1_x(Limited::new(body, LONGEST_REPLY))))
         })

@@ -4,12 +4,14 @@
 //! Knows no SDK. A [`Source`] is everything that goes into a role's calls, so
 //! it is also what tells two roles apart.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::environment::{Environment, ProfilePaths};
 use crate::role::{Malformed, Region, RoleArn, SessionName};
+use crate::secret::Secret;
 
 /// `DurationSeconds` of the `AssumeRole*` actions: 900 to 43200 s, 3600 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +143,40 @@ impl Default for Timeouts {
     }
 }
 
+/// How the network is crossed, where that is not the ordinary way.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// The STS that is validated for FIPS 140 (A17).
+    pub use_fips_endpoint: bool,
+    /// The STS that has IPv6 addresses too (A17).
+    pub use_dualstack_endpoint: bool,
+    /// A PEM file with the only authorities to trust; the system's are not asked then.
+    pub ca_bundle: Option<PathBuf>,
+    /// The URL of a proxy for everything that is neither on this host nor on
+    /// this link; may hold a password.
+    pub proxy: Option<Secret>,
+    /// Hosts that are reached without it, as in `NO_PROXY`.
+    pub no_proxy: String,
+}
+
+impl Route {
+    /// As the environment has it; settings go before.
+    #[must_use]
+    pub fn of(environment: &Environment) -> Self {
+        let first = |names: &[&str]| names.iter().find_map(|name| environment.get(name));
+        let is_true =
+            |name| environment.get(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        Self {
+            use_fips_endpoint: is_true("AWS_USE_FIPS_ENDPOINT"),
+            use_dualstack_endpoint: is_true("AWS_USE_DUALSTACK_ENDPOINT"),
+            ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
+            proxy: first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+                .map(Secret::new),
+            no_proxy: first(&["NO_PROXY", "no_proxy"]).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// Where a role's credentials come from: a base, then roles assumed in turn.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -152,6 +188,8 @@ pub struct Source {
     pub region: Region,
     /// An endpoint instead of the Region's own.
     pub endpoint_url: Option<String>,
+    /// How the network is crossed.
+    pub route: Route,
     /// Limits on each stage.
     pub timeouts: Timeouts,
     /// Where the shared files lie.

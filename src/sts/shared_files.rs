@@ -1,77 +1,64 @@
 //! One profile of the shared files, as it stands at this moment.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::io;
 use std::path::Path;
 
-use crate::config::ProfilePaths;
+use super::request::BaseKind;
+use crate::config::{Mistakes, Profiles, SharedFile, SharedFiles};
+use crate::environment::ProfilePaths;
 use crate::failure::{Failure, Kind};
+use crate::secret::Secret;
 
-/// The keys of one profile; values may be secret, so `Debug` shows names only.
-pub(super) struct Section {
+/// What a base needs of its profile, as a config file of its own.
+#[derive(Debug)]
+pub(super) struct Excerpt {
     profile: String,
-    keys: BTreeMap<String, String>,
+    text: Secret,
 }
 
-impl fmt::Debug for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.keys()).finish()
-    }
-}
-
-impl Section {
-    /// Reads both files; what stands in the credentials file wins.
-    pub(super) fn read(paths: &ProfilePaths, profile: &str) -> Result<Self, Failure> {
-        let mut keys = BTreeMap::new();
-        let heading = match profile {
-            "default" => "default".to_owned(),
-            name => format!("profile {name}"),
-        };
-        let found = [
-            collect(&paths.config, &heading, &mut keys)?,
-            collect(&paths.credentials, profile, &mut keys)?,
-        ];
-        if found == [false, false] {
-            return Err(Failure::new(Kind::NoBase, format!("there is no profile {profile}")));
-        }
-        Ok(Self { profile: profile.to_owned(), keys })
+impl Excerpt {
+    /// Reads both files. Their mistakes were told at the start; here only this profile matters.
+    pub(super) fn read(
+        paths: &ProfilePaths,
+        profile: &str,
+        kind: BaseKind,
+    ) -> Result<Self, Failure> {
+        let files =
+            SharedFiles { config: read(&paths.config)?, credentials: read(&paths.credentials)? };
+        let profiles = Profiles::read(&files, &mut Mistakes::default());
+        let text = profiles.excerpt(profile, kind).ok_or_else(|| {
+            Failure::new(Kind::NoBase, format!("profile {profile} is not there any more"))
+                .hint("it, or the sso-session that it names, has gone from the shared files")
+        })?;
+        Ok(Self { profile: profile.to_owned(), text })
     }
 
+    /// The file, for the SDK.
+    pub(super) fn text(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// A key of the profile.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.keys.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        let is_it = |line: &'_ str| line.split_once(" = ").is_some_and(|(name, _)| name == key);
+        let line = self.text().lines().find(|line| is_it(line))?;
+        line.split_once(" = ").map(|(_, value)| value)
     }
 
+    /// A key that this kind of profile has to have.
     pub(super) fn need(&self, key: &str) -> Result<&str, Failure> {
         self.get(key).ok_or_else(|| {
-            Failure::new(Kind::NoBase, format!("profile {} has no {key}", self.profile))
+            Failure::new(Kind::NoBase, format!("profile {} has no {key} any more", self.profile))
         })
     }
 }
 
-fn collect(
-    path: &Path,
-    heading: &str,
-    keys: &mut BTreeMap<String, String>,
-) -> Result<bool, Failure> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+fn read(path: &Path) -> Result<Option<SharedFile>, Failure> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(SharedFile::new(path, bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
-            return Err(Failure::new(
-                Kind::NoBase,
-                format!("cannot read {}: {error}", path.display()),
-            ));
-        }
-    };
-    let mut found = false;
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            inside = name.split_whitespace().eq(heading.split_whitespace());
-            found |= inside;
-        } else if let (true, Some((key, value))) = (inside, line.split_once('=')) {
-            keys.insert(key.trim().to_owned(), value.trim().to_owned());
+            Err(Failure::new(Kind::NoBase, format!("cannot read {}: {error}", path.display())))
         }
     }
-    Ok(found)
 }

@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::RoleChain;
-use super::request::{AssumeRole, Base, SessionDuration, Source, Timeouts};
+use super::request::{AssumeRole, Base, Route, SessionDuration, Source, Timeouts};
 use crate::clock::SystemClock;
-use crate::config::{Environment, ProfilePaths};
 use crate::credentials::Grant;
+use crate::environment::{Environment, ProfilePaths};
 use crate::failure::{Failure, Kind};
 use crate::rotation::port::Assume;
 
@@ -30,6 +30,7 @@ pub(super) fn source(endpoint_url: &str) -> Source {
         hops: vec![hop("one")],
         region: "eu-central-1".parse().unwrap(),
         endpoint_url: Some(endpoint_url.to_owned()),
+        route: Route::default(),
         timeouts: Timeouts::default(),
         paths: ProfilePaths::of(&environment),
         environment: Arc::new(environment),
