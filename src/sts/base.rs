@@ -20,10 +20,11 @@ use aws_sdk_sts::config::Region;
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::client::{Client, WallTime, timeout_config};
+use super::client::{Client, timeout_config};
 use super::network::Network;
 use super::request::{Base, BaseKind, Source};
 use super::shared_files::Excerpt;
+use super::signing_time::WallTime;
 use super::{command, failure};
 use crate::clock::Clock;
 use crate::config::EXCERPT;

@@ -2,24 +2,15 @@
 //!
 //! Nothing is taken from the environment or from a default chain: those ask
 //! IMDS, which is us. What came back is judged in `failure`.
-//!
-//! Our clock may be wrong. The SDK learns the offset from the `Date` of every
-//! reply, refusals too, and signs the next request of the same client with it;
-//! so this client is kept, and the attempt after a `SignatureDoesNotMatch`
-//! succeeds even if the clock is off by hours. Expirations stay as STS states
-//! them: rotation compares them with the wall clock, and with the `Date` that
-//! a [`Grant`] carries.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use aws_credential_types::Credentials as Signer;
 use aws_sdk_sts::Client as Sdk;
 use aws_sdk_sts::config::{self, BehaviorVersion, Config};
 use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::types::Credentials as Issued;
-use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
@@ -37,6 +28,7 @@ use jiff::Timestamp;
 use super::failure::{self, Circumstances};
 use super::network::Network;
 use super::request::{AssumeRole, Source, Timeouts};
+use super::signing_time::SigningTime;
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Grant};
 use crate::failure::{Failure, Kind};
@@ -48,17 +40,20 @@ use crate::secret::Secret;
 pub(super) struct Client {
     sdk: Sdk,
     clock: Arc<dyn Clock>,
+    time: SigningTime,
     timeouts: Timeouts,
 }
 
 impl Client {
     /// Calls nobody yet.
     pub(super) fn new(source: &Source, network: &Network, clock: Arc<dyn Clock>) -> Self {
+        let time = SigningTime::new(Arc::clone(&clock));
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(config::Region::new(source.region.as_str().to_owned()))
             .http_client(network.clone())
-            .time_source(WallTime(Arc::clone(&clock)))
+            .time_source(time.clone())
+            .disable_clock_skew_correction(true)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeout_config(source.timeouts))
             .stalled_stream_protection(config::StalledStreamProtectionConfig::disabled())
@@ -67,7 +62,7 @@ impl Client {
         config.set_endpoint_url(source.endpoint_url.clone());
         config.set_use_fips(Some(source.route.use_fips_endpoint));
         config.set_use_dual_stack(Some(source.route.use_dualstack_endpoint));
-        Self { sdk: Sdk::from_conf(config.build()), clock, timeouts: source.timeouts }
+        Self { sdk: Sdk::from_conf(config.build()), clock, time, timeouts: source.timeouts }
     }
 
     /// `AssumeRole`, signed by `signer`.
@@ -147,13 +142,18 @@ impl Client {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
+        let stamp = postmark.read();
         let circumstances = Circumstances {
             timeouts: self.timeouts,
             wall: self.clock.now().wall,
-            signed: postmark.read().signed,
-            date: postmark.read().date,
+            signed: stamp.signed,
+            date: stamp.date,
         };
-        failure::of(error, &circumstances).without(sent)
+        let failure = failure::of(error, &circumstances);
+        if let (Kind::WrongClock(_), Some(date)) = (failure.kind, stamp.date) {
+            self.time.learn(date);
+        }
+        failure.without(sent)
     }
 }
 
@@ -206,16 +206,6 @@ fn timestamp(time: aws_smithy_types::DateTime) -> Option<Timestamp> {
     let nanos = i32::try_from(time.subsec_nanos()).ok()?;
     let time = Timestamp::new(time.secs(), nanos).ok()?;
     (time > Timestamp::UNIX_EPOCH).then_some(time)
-}
-
-/// The wall clock, as the SDK wants to read it.
-#[derive(Debug)]
-pub(super) struct WallTime(pub(super) Arc<dyn Clock>);
-
-impl TimeSource for WallTime {
-    fn now(&self) -> SystemTime {
-        self.0.now().wall.into()
-    }
 }
 
 /// When a call was signed and answered, by the clocks of either side.

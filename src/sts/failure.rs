@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::codes::{Verdict, verdict};
 use super::request::Timeouts;
-use crate::clock;
+use super::signing_time::disagreement;
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
@@ -32,9 +32,6 @@ pub(super) struct Circumstances {
     /// The `Date` of the reply.
     pub(super) date: Option<Timestamp>,
 }
-
-/// Below this, two clocks agree well enough for a signature (A14 says 5 to 15 min).
-const TOLERATED: SignedDuration = SignedDuration::from_mins(4);
 
 /// The failure that an SDK error stands for.
 pub(super) fn of<E>(error: &SdkError<E, HttpResponse>, about: &Circumstances) -> Failure
@@ -87,26 +84,23 @@ fn coded(code: &str, message: Option<&str>, status: u16, about: &Circumstances) 
 
 /// Quotes nothing: some of these messages repeat the request, signature included.
 fn unaccepted_signature(code: &str, about: &Circumstances) -> Failure {
-    let off = |ours: Timestamp| {
-        let by = clock::difference(ours, about.date?);
-        (by.abs() > TOLERATED).then_some(by)
+    let off = |ours: Option<Timestamp>| disagreement(ours?, about.date?);
+    let failure = if let Some(by) = off(Some(about.wall)) {
+        let direction = if by.is_negative() { "behind" } else { "ahead of" };
+        wrong_clock(by, &format!("our clock is {}s {direction} that of STS", by.abs().as_secs()))
+    } else if let Some(by) = off(about.signed) {
+        wrong_clock(by, "what STS said of the time before was wrong")
+    } else {
+        Failure::new(Kind::Refused, "STS does not accept the signature").hint(
+            "the secret access key does not belong to the access key id, or something on the way changes requests",
+        )
     };
-    match off(about.wall).or_else(|| about.signed.and_then(off)) {
-        Some(by) => wrong_clock(by).code(code),
-        None => Failure::new(Kind::Refused, "STS does not accept the signature")
-            .code(code)
-            .hint("the secret access key does not belong to the access key id, or something on the way changes requests"),
-    }
+    failure.code(code)
 }
 
-fn wrong_clock(by: SignedDuration) -> Failure {
-    let direction = if by.is_negative() { "behind" } else { "ahead of" };
-    let size = by.unsigned_abs();
-    Failure::new(
-        Kind::WrongClock(by),
-        format!("our clock is {}s {direction} that of STS", size.as_secs()),
-    )
-    .hint("set this machine's clock, best by NTP; the next call is signed by the clock of STS")
+fn wrong_clock(by: SignedDuration, message: &str) -> Failure {
+    Failure::new(Kind::WrongClock(by), message)
+        .hint("set this machine's clock, best by NTP; the next call is signed by the clock of STS")
 }
 
 fn uncoded(status: u16) -> Failure {

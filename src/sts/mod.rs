@@ -13,6 +13,7 @@ mod network;
 pub mod request;
 mod route;
 mod shared_files;
+mod signing_time;
 #[cfg(test)]
 mod tests;
 

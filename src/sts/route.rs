@@ -50,9 +50,10 @@ pub(super) fn proxy(route: &Route) -> Result<ProxyConfig, Failure> {
         return Ok(ProxyConfig::disabled());
     };
     let url = url.expose();
-    let config = match url.contains("://") {
-        true => ProxyConfig::all(url),
-        false => ProxyConfig::all(format!("http://{url}")),
+    let config = if url.contains("://") {
+        ProxyConfig::all(url)
+    } else {
+        ProxyConfig::all(format!("http://{url}"))
     };
     let config = config.map_err(|_| {
         Failure::new(Kind::Unreachable, "the URL of the proxy is not valid")
