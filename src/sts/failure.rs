@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
+use rustls::CertificateError;
 
 use super::codes::{Verdict, verdict};
 use super::request::Timeouts;
@@ -123,7 +124,7 @@ fn timed_out(what: &str, limit: std::time::Duration) -> Failure {
 /// What a connection died of, if the chain of causes tells.
 pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Option<Failure> {
     // One of our own: there was no way to take.
-    if let Some(ours) = causes(error).find_map(|cause| cause.downcast_ref::<Failure>()) {
+    if let Some(ours) = find::<Failure>(error) {
         return Some(ours.clone());
     }
     // The type is private to hyper-util, its words are not.
@@ -136,18 +137,16 @@ pub(super) fn transport(error: &(dyn Error + 'static), timeouts: Timeouts) -> Op
 }
 
 fn direct(error: &(dyn Error + 'static), timeouts: Timeouts) -> Option<Failure> {
-    if has::<ResolveDnsError>(error) {
+    if find::<ResolveDnsError>(error).is_some() {
         return Some(unresolved(error));
     }
-    if has::<TimedOutError>(error) {
+    if find::<TimedOutError>(error).is_some() {
         return Some(timed_out("no connection", timeouts.connect));
     }
-    let words = causes(error).map(ToString::to_string).find(|text| is_tls(text));
-    if let Some(words) = words {
-        return Some(untrusted(&words));
+    if let Some(error) = find::<rustls::Error>(error) {
+        return Some(no_tls(error));
     }
-    let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>())?;
-    broken(io.kind())
+    broken(find::<io::Error>(error)?.kind())
 }
 
 fn tunnelled(error: &(dyn Error + 'static), words: &str, timeouts: Timeouts) -> Failure {
@@ -196,26 +195,33 @@ fn unresolved(error: &(dyn Error + 'static)) -> Failure {
         return Failure::new(Kind::Unreachable, "no network, or no name server answers")
             .hint("nothing to do once the network is back");
     }
-    Failure::new(Kind::Unreachable, "the name of the endpoint is not found")
-        .hint("is the region, or endpoint_url, spelt right?")
+    Failure::new(Kind::Unreachable, "the name is not found")
+        .hint("is the region, or endpoint_url, or the proxy, spelt right?")
 }
 
-fn is_tls(text: &str) -> bool {
-    text.contains("invalid peer certificate")
-        || text.contains("received fatal alert")
-        || text.contains("TLS handshake")
+fn no_tls(error: &rustls::Error) -> Failure {
+    let rustls::Error::InvalidCertificate(flaw) = error else {
+        return Failure::new(Kind::Unreachable, format!("TLS fails: {}", tidy(&error.to_string())))
+            .hint("does the endpoint, or a proxy in the way, speak TLS 1.2 or 1.3?");
+    };
+    let hint = match flaw {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "is this machine's clock right? if it is, the certificate has to be renewed"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "does endpoint_url name the host that the certificate is for?"
+        }
+        _ => "set ca_bundle, or AWS_CA_BUNDLE, to the authority of your network or proxy",
+    };
+    let message = format!("the TLS certificate is not trusted: {}", tidy(&flaw.to_string()));
+    Failure::new(Kind::Unreachable, message).hint(hint)
 }
 
-fn untrusted(words: &str) -> Failure {
-    Failure::new(
-        Kind::Unreachable,
-        format!("the TLS certificate is not trusted: {}", tidy(words)),
-    )
-    .hint("set ca_bundle, or AWS_CA_BUNDLE, to the certificate authority of your network or proxy")
-}
-
-fn has<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.downcast_ref::<E>().is_some())
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -1,0 +1,259 @@
+//! The networks that stand between a daemon and STS: TLS with an authority of
+//! its own, proxies, and the endpoints that a Region can have.
+//!
+//! STS is the embedded one behind a TLS front; the proxy connects every name to
+//! that front and notes what it was asked for.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use assumed::clock::SystemClock;
+use assumed::credentials::Grant;
+use assumed::emulator::{
+    self, DEMO_ACCESS_KEY_ID, DEMO_SECRET_ACCESS_KEY, Emulator, Options, Script,
+};
+use assumed::environment::{Environment, ProfilePaths};
+use assumed::failure::{Failure, Kind};
+use assumed::rotation::port::Assume;
+use assumed::secret::Secret;
+use assumed::sts::RoleChain;
+use assumed::sts::request::{AssumeRole, Base, Route, SessionDuration, Source, Timeouts};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+#[path = "networks/rig.rs"]
+mod rig;
+
+use rig::{Authority, Proxy, Ticket, front};
+
+const NAMES: [&str; 8] = [
+    "localhost",
+    "*.amazonaws.com",
+    "sts.eu-central-1.amazonaws.com",
+    "sts.cn-north-1.amazonaws.com.cn",
+    "sts.us-gov-west-1.amazonaws.com",
+    "sts-fips.us-east-1.amazonaws.com",
+    "sts.eu-central-1.api.aws",
+    "sts-fips.us-east-1.api.aws",
+];
+
+/// An STS behind TLS, and the file with the authority to trust.
+struct Site {
+    sts: Emulator,
+    port: u16,
+    room: TempDir,
+}
+
+impl Site {
+    async fn new() -> Self {
+        Self::with(&Authority::new("ours"), Ticket::Valid).await
+    }
+
+    async fn with(authority: &Authority, ticket: Ticket) -> Self {
+        let listener = emulator::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let options = Options::new(Arc::new(SystemClock));
+        let sts = emulator::start(listener, Script::default(), options).unwrap();
+        let port = front(sts.address(), authority.server(&NAMES, ticket)).await;
+        let room = tempfile::tempdir().unwrap();
+        std::fs::write(room.path().join("ca.pem"), authority.pem()).unwrap();
+        Self { sts, port, room }
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.room.path().join("ca.pem")
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
+    fn route(&self) -> Route {
+        Route { ca_bundle: Some(self.bundle()), ..Route::default() }
+    }
+}
+
+fn source(region: &str, url: Option<String>, route: Route) -> Source {
+    let environment = Environment::default()
+        .with("AWS_ACCESS_KEY_ID", DEMO_ACCESS_KEY_ID)
+        .with("AWS_SECRET_ACCESS_KEY", DEMO_SECRET_ACCESS_KEY);
+    let hop = AssumeRole {
+        role_arn: "arn:aws:iam::210987654321:role/one".parse().unwrap(),
+        role_session_name: "me@host".parse().unwrap(),
+        duration: SessionDuration::default(),
+        external_id: None,
+    };
+    Source {
+        base: Base::Environment,
+        hops: vec![hop],
+        region: region.parse().unwrap(),
+        endpoint_url: url,
+        route,
+        timeouts: Timeouts::default(),
+        paths: ProfilePaths::of(&environment),
+        environment: Arc::new(environment),
+    }
+}
+
+async fn ask(region: &str, url: Option<String>, route: Route) -> Result<Grant, Failure> {
+    RoleChain::new(source(region, url, route), Arc::new(SystemClock)).attempt().await
+}
+
+fn through(proxy: &str, route: Route) -> Route {
+    Route { proxy: Some(Secret::new(proxy)), ..route }
+}
+
+#[tokio::test]
+async fn a_bundle_with_the_right_authority_is_all_that_tls_needs() {
+    let site = Site::new().await;
+    ask("eu-central-1", Some(site.url()), site.route()).await.unwrap();
+    assert_eq!(site.sts.count("AssumeRole"), 1);
+}
+
+#[tokio::test]
+async fn a_request_arrives_where_it_should_signed_for_its_region() {
+    // A15, A17
+    let site = Site::new().await;
+    let proxy = Proxy::start(site.port, None).await;
+    for (region, fips, dual, host) in [
+        ("eu-central-1", false, false, "sts.eu-central-1.amazonaws.com"),
+        ("cn-north-1", false, false, "sts.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", false, false, "sts.us-gov-west-1.amazonaws.com"),
+        ("us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com"),
+        ("us-east-1", true, false, "sts-fips.us-east-1.amazonaws.com"),
+        ("eu-central-1", false, true, "sts.eu-central-1.api.aws"),
+        ("us-east-1", true, true, "sts-fips.us-east-1.api.aws"),
+    ] {
+        let mut route = through(&proxy.url(), site.route());
+        route.use_fips_endpoint = fips;
+        route.use_dualstack_endpoint = dual;
+        ask(region, None, route).await.unwrap();
+        assert_eq!(proxy.asked().pop().unwrap(), format!("{host}:443"));
+        let asked = site.sts.asked().pop().unwrap();
+        assert_eq!(asked.region.as_deref(), Some(region));
+    }
+}
+
+#[tokio::test]
+async fn the_global_endpoint_is_an_endpoint_like_any_other() {
+    // A15
+    let site = Site::new().await;
+    let proxy = Proxy::start(site.port, None).await;
+    let url = Some("https://sts.amazonaws.com".to_owned());
+    ask("us-east-1", url, through(&proxy.url(), site.route())).await.unwrap();
+    assert_eq!(proxy.asked(), ["sts.amazonaws.com:443"]);
+}
+
+#[tokio::test]
+async fn a_proxy_may_want_a_password_or_refuse_or_be_gone() {
+    let site = Site::new().await;
+    let proxy = Proxy::start(site.port, Some("Basic bWU6aXQncyBtZQ==")).await;
+    let told = |proxy: String| {
+        let route = through(&proxy, site.route());
+        async move { ask("eu-central-1", None, route).await.unwrap_err() }
+    };
+    ask("eu-central-1", None, through(&proxy.url_with("me:it's%20me"), site.route()))
+        .await
+        .unwrap();
+    for (proxy, message) in [
+        (proxy.url(), "the proxy wants a user name and a password"),
+        (proxy.url_with("me:wrong"), "at the proxy: it refuses to connect us to the endpoint"),
+        ("http://127.0.0.1:1".to_owned(), "at the proxy: connection refused"),
+        ("http://proxy.invalid:1".to_owned(), "at the proxy: the name is not found"),
+        ("socks5://127.0.0.1:1".to_owned(), "the URL of the proxy is not valid"),
+        ("http://me:secret @h:1".to_owned(), "the URL of the proxy is not valid"),
+    ] {
+        let failure = told(proxy).await;
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unreachable, message));
+        assert!(!format!("{failure:?}").contains("secret"));
+        assert!(failure.hint.is_some());
+    }
+}
+
+#[tokio::test]
+async fn no_proxy_is_asked_for_this_host_nor_for_what_is_exempt() {
+    let site = Site::new().await;
+    let proxy = Proxy::start(site.port, None).await;
+    let route = || through(&proxy.url(), site.route());
+    ask("eu-central-1", Some(site.url()), route()).await.unwrap();
+    ask("eu-central-1", Some(site.sts.endpoint_url()), route()).await.unwrap();
+    for exempt in ["sts.invalid", ".invalid", "a, invalid", "*"] {
+        let exempt = Route { no_proxy: exempt.to_owned(), ..route() };
+        let url = Some("https://sts.invalid".to_owned());
+        let failure = ask("eu-central-1", url, exempt).await.unwrap_err();
+        assert!(failure.message.contains("name"), "{failure}");
+    }
+    assert_eq!(proxy.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_called_so() {
+    let ours = Authority::new("ours");
+    for (ticket, word, hint) in [
+        (Ticket::Foreign, "UnknownIssuer", "ca_bundle"),
+        (Ticket::Expired, "expired", "clock"),
+        (Ticket::NotYet, "not valid yet", "clock"),
+        (Ticket::OtherName, "not valid for name", "endpoint_url"),
+    ] {
+        let site = Site::with(&ours, ticket).await;
+        let failure = ask("eu-central-1", Some(site.url()), site.route()).await.unwrap_err();
+        assert_eq!(failure.kind, Kind::Unreachable);
+        let message = &failure.message;
+        assert!(message.starts_with("the TLS certificate is not trusted: "), "{message}");
+        assert!(message.contains(word), "{message}");
+        assert!(failure.hint.unwrap().contains(hint), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_of_no_use_is_named_and_may_be_mended() {
+    let site = Site::new().await;
+    let good = std::fs::read(site.bundle()).unwrap();
+    let chain = RoleChain::new(
+        source("eu-central-1", Some(site.url()), site.route()),
+        Arc::new(SystemClock),
+    );
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (text, why) in [
+        ("", "it holds no certificate"),
+        ("# nothing", "it holds no certificate"),
+        (broken, "it holds something that is no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "it is not valid PEM"),
+    ] {
+        std::fs::write(site.bundle(), text).unwrap();
+        let failure = chain.attempt().await.unwrap_err();
+        assert!(failure.message.ends_with(why), "{failure}");
+        assert!(failure.message.contains("ca.pem"), "{failure}");
+        assert!(failure.hint.unwrap().contains("AWS_CA_BUNDLE"));
+    }
+    std::fs::remove_file(site.bundle()).unwrap();
+    let failure = chain.attempt().await.unwrap_err();
+    assert!(failure.message.contains("No such file"), "{failure}");
+    std::fs::write(site.bundle(), good).unwrap();
+    chain.attempt().await.unwrap();
+}
+
+const CHILD: &str = "ASSUMED_TEST_STS_URL";
+
+#[tokio::test]
+async fn the_systems_authorities_may_come_from_ssl_cert_file() {
+    let site = Site::new().await;
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_trusts_its_system"])
+        .env(CHILD, site.url())
+        .env("SSL_CERT_FILE", site.bundle())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.await.unwrap().success());
+    assert_eq!(site.sts.count("AssumeRole"), 1);
+}
+
+/// Run by the test above in a process of its own, with an environment of its own.
+#[tokio::test]
+async fn child_that_trusts_its_system() {
+    if let Ok(url) = std::env::var(CHILD) {
+        ask("eu-central-1", Some(url), Route::default()).await.unwrap();
+    }
+}
