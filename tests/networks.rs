@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assumed::clock::SystemClock;
 use assumed::credentials::Grant;
@@ -20,16 +21,16 @@ use assumed::failure::{Failure, Kind};
 use assumed::rotation::port::Assume;
 use assumed::secret::Secret;
 use assumed::sts::RoleChain;
-use assumed::sts::request::{AssumeRole, Base, Route, SessionDuration, Source, Timeouts};
+use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, SessionDuration, Source, Timeouts};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 #[path = "networks/rig.rs"]
 mod rig;
 
-use rig::{Authority, Proxy, Ticket, front};
+use rig::{Authority, Proxy, Ticket, canned, front};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "localhost",
     "*.amazonaws.com",
     "sts.eu-central-1.amazonaws.com",
@@ -38,6 +39,7 @@ const NAMES: [&str; 8] = [
     "sts-fips.us-east-1.amazonaws.com",
     "sts.eu-central-1.api.aws",
     "sts-fips.us-east-1.api.aws",
+    "portal.sso.eu-central-1.amazonaws.com",
 ];
 
 /// An STS behind TLS, and the file with the authority to trust.
@@ -161,7 +163,6 @@ async fn a_proxy_may_want_a_password_or_refuse_or_be_gone() {
         (proxy.url(), "the proxy wants a user name and a password"),
         (proxy.url_with("me:wrong"), "at the proxy: it refuses to connect us to the endpoint"),
         ("http://127.0.0.1:1".to_owned(), "at the proxy: connection refused"),
-        ("http://proxy.invalid:1".to_owned(), "at the proxy: the name is not found"),
         ("socks5://127.0.0.1:1".to_owned(), "the URL of the proxy is not valid"),
         ("http://me:secret @h:1".to_owned(), "the URL of the proxy is not valid"),
     ] {
@@ -180,10 +181,13 @@ async fn no_proxy_is_asked_for_this_host_nor_for_what_is_exempt() {
     ask("eu-central-1", Some(site.url()), route()).await.unwrap();
     ask("eu-central-1", Some(site.sts.endpoint_url()), route()).await.unwrap();
     for exempt in ["sts.invalid", ".invalid", "a, invalid", "*"] {
-        let exempt = Route { no_proxy: exempt.to_owned(), ..route() };
         let url = Some("https://sts.invalid".to_owned());
-        let failure = ask("eu-central-1", url, exempt).await.unwrap_err();
-        assert!(failure.message.contains("name"), "{failure}");
+        let exempt = Route { no_proxy: exempt.to_owned(), ..route() };
+        let mut source = source("eu-central-1", url, exempt);
+        // A resolver without a network may think for long.
+        source.timeouts.connect = Duration::from_millis(200);
+        let failure = RoleChain::new(source, Arc::new(SystemClock)).attempt().await.unwrap_err();
+        assert!(!failure.message.contains("proxy"), "{failure}");
     }
     assert_eq!(proxy.asked(), [""; 0]);
 }
@@ -256,4 +260,57 @@ async fn child_that_trusts_its_system() {
     if let Ok(url) = std::env::var(CHILD) {
         ask("eu-central-1", Some(url), Route::default()).await.unwrap();
     }
+}
+
+const THROUGH: &str = "ASSUMED_TEST_PROXY";
+
+const CONFIG: &str = "
+[profile reader]
+sso_session = corp
+sso_account_id = 210987654321
+sso_role_name = reader
+[sso-session corp]
+sso_region = eu-central-1
+sso_start_url = https://corp.example/start
+";
+/// Found by the SHA-1 of the session's name.
+const LOGIN: &str = "ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+const LOGGED_IN: &str = r#"{"accessToken": "login", "expiresAt": "2999-01-01T00:00:00Z"}"#;
+const LENT: &str = r#"{"roleCredentials": {"accessKeyId": "ASIAREADER", "secretAccessKey": "k",
+    "sessionToken": "t", "expiration": 32472144000000}}"#;
+
+#[tokio::test]
+async fn identity_center_is_asked_over_the_same_network() {
+    let ours = Authority::new("ours");
+    let room = tempfile::tempdir().unwrap();
+    let aws = room.path().join(".aws");
+    std::fs::create_dir_all(aws.join("sso/cache")).unwrap();
+    std::fs::write(aws.join("sso/cache").join(LOGIN), LOGGED_IN).unwrap();
+    std::fs::write(aws.join("config"), CONFIG).unwrap();
+    std::fs::write(aws.join("ca.pem"), ours.pem()).unwrap();
+    let port = front(canned(LENT).await, ours.server(&NAMES, Ticket::Valid)).await;
+    let proxy = Proxy::start(port, None).await;
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_is_logged_in"])
+        .env(THROUGH, proxy.url())
+        .env("HOME", room.path())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.await.unwrap().success());
+    assert_eq!(proxy.asked(), ["portal.sso.eu-central-1.amazonaws.com:443"]);
+}
+
+/// Run by the test above: the cached login is looked for under `HOME`.
+#[tokio::test]
+async fn child_that_is_logged_in() {
+    let Ok(proxy) = std::env::var(THROUGH) else { return };
+    let aws = std::env::home_dir().unwrap().join(".aws");
+    let route = Route { ca_bundle: Some(aws.join("ca.pem")), ..Route::default() };
+    let mut source = source("eu-west-1", None, through(&proxy, route));
+    source.hops.clear();
+    source.base = Base::Profile { name: "reader".to_owned(), kind: BaseKind::Sso };
+    source.paths = ProfilePaths { config: aws.join("config"), credentials: aws.join("none") };
+    let grant = RoleChain::new(source, Arc::new(SystemClock)).attempt().await.unwrap();
+    assert_eq!(grant.credentials.access_key_id(), "ASIAREADER");
+    assert_eq!(grant.account.unwrap().as_str(), "210987654321");
 }

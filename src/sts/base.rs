@@ -21,11 +21,12 @@ use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::client::{Client, timeout_config};
+use super::command;
 use super::network::Network;
 use super::request::{Base, BaseKind, Source};
 use super::shared_files::Excerpt;
 use super::signing_time::WallTime;
-use super::{command, failure};
+use super::transport::{last, transport};
 use crate::clock::Clock;
 use crate::config::EXCERPT;
 use crate::environment::Environment;
@@ -134,7 +135,7 @@ impl Bases {
     }
 
     fn no_login(&self, error: &CredentialsError, name: &str, kind: BaseKind) -> Failure {
-        if let Some(mut failure) = failure::transport(error, self.source.timeouts) {
+        if let Some(mut failure) = transport(error, self.source.timeouts) {
             failure.message = format!("logging in as profile {name}: {}", failure.message);
             return failure;
         }
@@ -146,7 +147,7 @@ impl Bases {
             BaseKind::Login => "aws login",
             _ => "aws sso login",
         };
-        Failure::new(Kind::NoBase, format!("no credentials from {what}: {}", failure::last(error)))
+        Failure::new(Kind::NoBase, format!("no credentials from {what}: {}", last(error)))
             .hint(format!("run `{verb} --profile {name}`"))
     }
 }

@@ -16,5 +16,6 @@ mod shared_files;
 mod signing_time;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 pub use chain::RoleChain;

@@ -71,6 +71,34 @@ impl Authority {
     }
 }
 
+/// A server that answers everything with this JSON.
+pub(crate) async fn canned(body: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            while !read_head(&mut stream).await?.is_empty() {
+                let length = body.len();
+                let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                stream.write_all(reply.as_bytes()).await?;
+            }
+        }
+        std::io::Result::Ok(())
+    });
+    address
+}
+
+async fn read_head(stream: &mut TcpStream) -> std::io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return Ok(String::new()),
+        }
+    }
+    Ok(String::from_utf8(head).unwrap())
+}
+
 /// TLS in front of `behind`; gives its port.
 pub(crate) async fn front(behind: SocketAddr, config: ServerConfig) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -131,11 +159,7 @@ async fn connect(
     login: Option<&str>,
     seen: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    let head = String::from_utf8(head).unwrap();
+    let head = read_head(&mut stream).await?;
     let field = head.lines().find(|line| line.to_lowercase().starts_with("proxy-authorization: "));
     let given = field.and_then(|line| line.split_once(": ")).map(|(_, value)| value);
     let refusal = match (login, given) {
