@@ -144,6 +144,7 @@ impl Client {
     {
         let stamp = postmark.read();
         let circumstances = Circumstances {
+            sent,
             timeouts: self.timeouts,
             wall: self.clock.now().wall,
             signed: stamp.signed,
@@ -153,7 +154,7 @@ impl Client {
         if let (Kind::WrongClock(_), Some(date)) = (failure.kind, stamp.date) {
             self.time.learn(date);
         }
-        failure.without(sent)
+        failure
     }
 }
 

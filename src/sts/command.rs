@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::failure::tidy;
+use super::wording::tidy;
 use crate::failure::{Failure, Kind};
 
 /// More than any credentials take.

@@ -15,12 +15,15 @@ use super::codes::{Verdict, verdict};
 use super::request::Timeouts;
 use super::signing_time::disagreement;
 use super::transport::{cut_short, last, timed_out, transport, unauthorized_by_proxy};
+use super::wording::{redacted, tidy};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
 /// What is known about a call besides its error.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Circumstances {
+pub(super) struct Circumstances<'a> {
+    /// What was sent that must not be repeated.
+    pub(super) sent: Option<&'a Secret>,
     /// The limits that it had.
     pub(super) timeouts: Timeouts,
     /// Our wall clock, now.
@@ -32,15 +35,16 @@ pub(super) struct Circumstances {
 }
 
 /// The failure that an SDK error stands for.
-pub(super) fn of<E>(error: &SdkError<E, HttpResponse>, about: &Circumstances) -> Failure
+pub(super) fn of<E>(error: &SdkError<E, HttpResponse>, about: &Circumstances<'_>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            match service.err().code().filter(|code| is_code(code)) {
-                Some(code) => coded(code, service.err().message(), status, about),
+            let said = |text: Option<&str>| text.map(|text| redacted(text, about.sent));
+            match said(service.err().code()).filter(|code| is_code(code)) {
+                Some(code) => coded(&code, said(service.err().message()), status, about),
                 None => uncoded(status),
             }
         }
@@ -64,7 +68,7 @@ fn is_code(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
 }
 
-fn coded(code: &str, message: Option<&str>, status: u16, about: &Circumstances) -> Failure {
+fn coded(code: &str, message: Option<String>, status: u16, about: &Circumstances<'_>) -> Failure {
     let (kind, hint) = match verdict(code) {
         Verdict::Is(kind, hint) => (kind, hint),
         Verdict::Signature => return unaccepted_signature(code, about),
@@ -73,7 +77,7 @@ fn coded(code: &str, message: Option<&str>, status: u16, about: &Circumstances) 
         }
         Verdict::Unknown => (Kind::Refused, "look the code up in the documentation of AWS STS"),
     };
-    let said = message.map(tidy).filter(|text| !text.is_empty());
+    let said = message.map(|text| tidy(&text)).filter(|text| !text.is_empty());
     let verb = match kind {
         Kind::Throttled => "STS asks for fewer calls",
         Kind::Unreachable => "STS is in trouble",
@@ -85,7 +89,7 @@ fn coded(code: &str, message: Option<&str>, status: u16, about: &Circumstances) 
 }
 
 /// Quotes nothing: some of these messages repeat the request, signature included.
-fn unaccepted_signature(code: &str, about: &Circumstances) -> Failure {
+fn unaccepted_signature(code: &str, about: &Circumstances<'_>) -> Failure {
     let off = |ours: Option<Timestamp>| disagreement(ours?, about.date?);
     let failure = if let Some(by) = off(Some(about.wall)) {
         let direction = if by.is_negative() { "behind" } else { "ahead of" };
@@ -117,39 +121,18 @@ fn uncoded(status: u16) -> Failure {
     }
 }
 
-/// One line of readable length; words too long to be words are left out.
-pub(super) fn tidy(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| match word.len() {
-        0..=200 => word,
-        _ => "[long]",
-    });
-    let line = words.collect::<Vec<_>>().join(" ");
-    line.chars().filter(|c| !c.is_control()).take(300).collect()
-}
-
-impl Failure {
-    /// The same failure with `secret` cut out of what a hostile server might have echoed.
-    pub(super) fn without(mut self, secret: Option<&Secret>) -> Self {
-        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
-            self.message = self.message.replace(secret.expose(), "[redacted]");
-            self.code = self.code.filter(|code| !code.contains(secret.expose()));
-        }
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NOON: Timestamp = Timestamp::constant(1_782_907_200, 0);
 
-    fn about(date: Option<Timestamp>, signed: Option<Timestamp>) -> Circumstances {
-        Circumstances { timeouts: Timeouts::default(), wall: NOON, signed, date }
+    fn about(date: Option<Timestamp>, signed: Option<Timestamp>) -> Circumstances<'static> {
+        Circumstances { sent: None, timeouts: Timeouts::default(), wall: NOON, signed, date }
     }
 
     fn judged(code: &str, status: u16) -> Failure {
-        coded(code, Some("so it is"), status, &about(Some(NOON), Some(NOON)))
+        coded(code, Some("so it is".to_owned()), status, &about(Some(NOON), Some(NOON)))
     }
 
     #[test]
@@ -207,15 +190,13 @@ mod tests {
 
     #[test]
     fn messages_about_signatures_are_not_repeated() {
-        let canonical = Some("The canonical string should have been x-amz-security-token:abc");
-        let failure = coded("SignatureDoesNotMatch", canonical, 403, &about(Some(NOON), None));
+        let canonical = "The canonical string should have been x-amz-security-token:abc";
+        let failure = coded(
+            "SignatureDoesNotMatch",
+            Some(canonical.to_owned()),
+            403,
+            &about(Some(NOON), None),
+        );
         assert_eq!(failure.message, "STS does not accept the signature");
-    }
-
-    #[test]
-    fn what_is_repeated_is_one_line_of_words() {
-        let text = format!("a\r\n\x1b[31mb {} c", "d".repeat(201));
-        assert_eq!(tidy(&text), "a [31mb [long] c");
-        assert_eq!(tidy(&"word ".repeat(1000)).len(), 300);
     }
 }

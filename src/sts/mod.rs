@@ -17,5 +17,6 @@ mod signing_time;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod wording;
 
 pub use chain::RoleChain;

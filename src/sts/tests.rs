@@ -121,6 +121,9 @@ async fn no_message_holds_what_a_hostile_server_echoes() {
     assert_eq!(failure.message, "STS refused: you sent [redacted]");
     assert_eq!(failure.kind, Kind::Refused);
     assert_eq!(failure.code.as_deref(), Some("AccessDenied"));
+    let late = echo.replace("you sent", &"word ".repeat(57));
+    let failure = answered(reply("403 Forbidden", &late)).await;
+    assert!(!failure.message.contains(&TOKEN[..8]), "{failure}");
     let failure = answered(reply("403 Forbidden", &echo.replace("AccessDenied", TOKEN))).await;
     assert!(!format!("{failure:?}").contains(TOKEN));
 }

@@ -11,8 +11,8 @@ use aws_smithy_async::future::timeout::TimedOutError;
 use aws_smithy_runtime_api::client::dns::ResolveDnsError;
 use rustls::CertificateError;
 
-use super::failure::tidy;
 use super::request::Timeouts;
+use super::wording::tidy;
 use crate::failure::{Failure, Kind};
 
 pub(super) fn timed_out(what: &str, limit: Duration) -> Failure {
