@@ -1,0 +1,1 @@
+"""The parts of `tests/sdk/run`; standard library only."""
