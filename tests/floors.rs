@@ -50,7 +50,7 @@ tokio tokio_util tracing                         = doors house roof
 std::fs std::env std::thread std::net::TcpStream = doors house roof
 std::process::Command std::process::exit         = doors house roof
 base64 bytes httparse httpdate jiff serde_json   = words rules doors house roof
-strsim subtle thiserror zeroize                  = words rules doors house roof
+strsim subtle thiserror toml zeroize             = words rules doors house roof
 ";
 
 /// Lines in a file, its tests not counted.

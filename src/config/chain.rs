@@ -21,11 +21,18 @@ pub(super) struct Ground<'a> {
     pub(super) caller: &'a Caller,
 }
 
-/// Where a walk ends: everything that a role's calls are made of.
-pub(super) struct Chain<'a> {
+/// Everything that a role's calls are made of.
+pub(super) struct Calls {
     pub(super) base: Base,
+    /// In the order in which they are made.
     pub(super) hops: Vec<AssumeRole>,
     pub(super) identity: Identity,
+}
+
+/// What a walk has seen.
+pub(super) struct Chain<'a> {
+    /// Absent where a mistake stood in the way.
+    pub(super) calls: Option<Calls>,
     /// The profiles on the way, the served one first.
     pub(super) sections: Vec<&'a Section>,
 }
@@ -36,14 +43,14 @@ pub(super) fn walk<'a>(
     section: Option<&'a Section>,
     keys: &Keys<'a>,
     mistakes: &mut Mistakes,
-) -> Option<Chain<'a>> {
+) -> Chain<'a> {
     let mut walk = Walk {
         ground,
         hops: Vec::new(),
         trail: section.map(|section| Step { section, onward: None }).into_iter().collect(),
         mistakes,
     };
-    let base = walk.descend(keys)?;
+    let base = walk.descend(keys);
     walk.finish(base)
 }
 
@@ -60,8 +67,8 @@ enum Next<'a> {
 
 struct Walk<'a, 'm> {
     ground: Ground<'a>,
-    /// The role to serve first.
-    hops: Vec<Hop<'a>>,
+    /// The role to serve first; `None` where something is wrong with a hop.
+    hops: Vec<Option<Hop<'a>>>,
     trail: Vec<Step<'a>>,
     mistakes: &'m mut Mistakes,
 }
@@ -77,7 +84,7 @@ impl<'a> Walk<'a, '_> {
                 let section = self.trail.last()?.section;
                 return self.base_of(section);
             }
-            self.hops.extend(hop::of(&keys, self.ground.caller, self.mistakes));
+            self.hops.push(hop::of(&keys, self.ground.caller, self.mistakes));
             match self.next(&keys)? {
                 Next::Base(base) => return Some(base),
                 Next::Profile(section) => keys = Keys::of(section),
@@ -175,23 +182,23 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn finish(self, base: Base) -> Option<Chain<'a>> {
-        hop::check_chaining(&self.hops, &base, self.mistakes);
-        hop::check_partitions(&self.hops, self.mistakes);
+    fn finish(self, base: Option<Base>) -> Chain<'a> {
         let sections: Vec<&Section> = self.trail.iter().map(|step| step.section).collect();
-        let identity = match (self.hops.first(), &base) {
-            (Some(served), _) => Identity::of_role(&served.call.role_arn),
-            (None, Base::Profile { kind, .. }) => {
-                base::identity(sections.first()?, *kind, self.mistakes)?
-            }
-            (None, Base::Environment) => return None,
-        };
-        Some(Chain {
-            base,
-            hops: self.hops.into_iter().rev().map(|hop| hop.call).collect(),
-            identity,
-            sections,
-        })
+        let hops: Option<Vec<Hop<'_>>> = self.hops.into_iter().collect();
+        let calls = base.zip(hops).and_then(|(base, hops)| {
+            hop::check_chaining(&hops, &base, self.mistakes);
+            hop::check_partitions(&hops, self.mistakes);
+            let identity = match (hops.first(), &base) {
+                (Some(served), _) => Identity::of_role(&served.call.role_arn),
+                (None, Base::Profile { kind, .. }) => {
+                    base::identity(sections.first()?, *kind, self.mistakes)?
+                }
+                (None, Base::Environment) => return None,
+            };
+            let hops = hops.into_iter().rev().map(|hop| hop.call).collect();
+            Some(Calls { base, hops, identity })
+        });
+        Chain { calls, sections }
     }
 }
 

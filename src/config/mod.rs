@@ -5,12 +5,18 @@
 
 mod base;
 mod chain;
+mod draft;
+mod endpoint;
+mod file;
 mod hop;
 mod inputs;
+mod listen;
+mod locale;
+mod metadata;
 mod mistake;
 mod profile;
-mod region;
 mod resolve;
+mod route;
 mod session_name;
 mod setting;
 mod settings;
@@ -19,7 +25,10 @@ mod tests;
 mod values;
 
 pub use crate::environment::{Environment, ProfilePaths};
+pub use file::{KEYS, Key, Kind, LEAVES};
 pub use inputs::{Caller, ConfigFile, Inputs, Overrides};
+pub use listen::{Cidr, Listen, ListenKind};
+pub use metadata::Metadata;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use profile::{EXCERPT, Profiles, SharedFile, SharedFiles};
-pub use settings::{Listen, ListenKind, Log, LogFormat, LogLevel, RoleSettings, Settings};
+pub use settings::{Log, LogFormat, LogLevel, RoleSettings, Settings};

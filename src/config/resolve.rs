@@ -1,19 +1,25 @@
 //! From inputs to settings: flags over environment over file over profile.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::chain::{Chain, Ground, unknown_profile, walk};
+use super::chain::{Calls, Chain, Ground, walk};
+use super::draft::{Desk, Draft, role_flags};
+use super::endpoint;
+use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
+use super::listen;
+use super::locale::Locale;
+use super::metadata::{self, Metadata};
 use super::mistake::{Mistake, Mistakes, Warning};
-use super::profile::{Profiles, Section};
-use super::region::Locale;
-use super::setting::{Keys, Setting};
-use super::settings::{Listen, ListenKind, Log, RoleSettings, Settings};
+use super::profile::Profiles;
+use super::setting::Setting;
+use super::settings::{Log, RoleSettings, Settings};
 use super::values;
-use crate::environment::{Environment, ProfilePaths};
+use crate::environment::ProfilePaths;
+use crate::imds::{HttpEndpoint, HttpTokens, Options};
 use crate::role::RoleArn;
-use crate::sts::request::{Route, Source, Timeouts};
+use crate::sts::request::{Source, Timeouts};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -24,9 +30,15 @@ impl Settings {
     /// Every mistake there is, not the first only.
     pub fn resolve(inputs: &Inputs) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
+        let document = Document::read(inputs.config_file.as_ref(), &mut mistakes);
         let profiles = Profiles::read(&inputs.shared_files, &mut mistakes);
-        let mut resolution =
-            Resolution { inputs, profiles: &profiles, mistakes, warnings: Vec::new() };
+        let mut resolution = Resolution {
+            inputs,
+            document: &document,
+            profiles: &profiles,
+            mistakes,
+            warnings: Vec::new(),
+        };
         let settings = resolution.settings();
         let mut mistakes = resolution.mistakes;
         mistakes.sort();
@@ -39,30 +51,27 @@ impl Settings {
 
 struct Resolution<'a> {
     inputs: &'a Inputs,
+    document: &'a Document,
     profiles: &'a Profiles,
     mistakes: Mistakes,
     warnings: Vec<Warning>,
 }
 
-/// The role that the user asked for, as far as it is written down.
-struct Draft<'a> {
-    section: Option<&'a Section>,
-    keys: Keys<'a>,
-}
-
 impl<'a> Resolution<'a> {
     fn settings(&mut self) -> Option<Settings> {
         let role = self.role();
-        let listen = self.listen();
+        let served = role.as_ref().map(|role| role.name.as_str());
+        let listen = listen::find(self.inputs, self.document, served, &mut self.mistakes);
+        let hosts = self.hosts();
         let log = self.log();
-        let state_dir =
-            state_dir(self.inputs.overrides.state_dir.as_deref(), &self.inputs.environment);
+        let state_dir = self.mistakes.note(self.state_dir());
         Some(Settings {
-            state_dir: self.mistakes.note(state_dir)?,
             roles: vec![role?],
             listen,
-            hosts: Vec::new(),
-            ready_timeout: READY_TIMEOUT,
+            state_dir: state_dir?,
+            imds: self.imds(),
+            hosts,
+            ready_timeout: self.span("ready_timeout").unwrap_or(READY_TIMEOUT),
             log: log?,
             exit_on_refusal: self.inputs.overrides.exit_on_refusal,
             warnings: std::mem::take(&mut self.warnings),
@@ -70,144 +79,64 @@ impl<'a> Resolution<'a> {
     }
 
     fn role(&mut self) -> Option<RoleSettings> {
-        let draft = self.draft();
-        let draft = self.mistakes.note(draft)?;
+        let desk = Desk { inputs: self.inputs, document: self.document, profiles: self.profiles };
+        let draft = self.mistakes.note(desk.draft())?;
         let ground = Ground {
             profiles: self.profiles,
             environment: &self.inputs.environment,
             caller: &self.inputs.caller,
         };
-        let chain = walk(ground, draft.section, &draft.keys, &mut self.mistakes)?;
-        if chain.hops.is_empty() {
+        let chain = walk(ground, draft.section, &draft.keys, &mut self.mistakes);
+        if chain.calls.as_ref().is_some_and(|calls| calls.hops.is_empty()) {
             self.refuse_idle_flags();
         }
-        let name = draft
-            .section
-            .map_or_else(|| chain.identity.role_name.to_string(), |section| section.name.clone());
-        self.role_settings(name, chain)
+        let role = self.role_settings(&draft, chain)?;
+        self.check_active(&role);
+        Some(role)
     }
 
-    fn role_settings(&mut self, name: String, chain: Chain<'a>) -> Option<RoleSettings> {
+    fn role_settings(&mut self, draft: &Draft<'a>, chain: Chain<'a>) -> Option<RoleSettings> {
         let environment = &self.inputs.environment;
         let locale = Locale {
             flag: self.inputs.overrides.region.as_deref(),
             environment,
+            document: self.document,
+            table: draft.table,
             profiles: self.profiles,
             sections: &chain.sections,
         };
-        let partition = chain.identity.role_arn.as_ref().map(RoleArn::partition);
-        let region = locale.region(partition, &mut self.mistakes, &mut self.warnings)?;
-        let endpoint = locale.endpoint(region.clone(), &mut self.mistakes, &mut self.warnings)?;
+        let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
+        let partition = chain.calls.as_ref().and_then(|calls| calls.identity.role_arn.as_ref());
+        let partition = partition.map(RoleArn::partition);
+        let region = locale.region(partition, mistakes, warnings)?;
+        let asked = locale.sts_region(&region, mistakes)?;
+        let endpoint = endpoint::find(&locale, asked, mistakes, warnings)?;
+        let timeouts = self.timeouts(draft.table);
+        let metadata = self.metadata(draft.table);
+        let name = draft.name.map(str::to_owned);
+        let Calls { base, hops, identity } = chain.calls?;
         Some(RoleSettings {
-            name,
-            role_name: chain.identity.role_name,
-            role_arn: chain.identity.role_arn,
-            account: chain.identity.account,
+            name: name.unwrap_or_else(|| identity.role_name.to_string()),
+            role_name: identity.role_name,
+            role_arn: identity.role_arn,
+            account: identity.account,
             region,
+            metadata,
             source: Source {
-                base: chain.base,
-                hops: chain.hops,
+                base,
+                hops,
                 region: endpoint.region,
                 endpoint_url: endpoint.url,
-                route: Route::of(environment),
-                timeouts: Timeouts::default(),
+                route: endpoint.route,
+                timeouts,
                 paths: ProfilePaths::of(environment),
                 environment: environment.clone(),
             },
         })
     }
 
-    fn draft(&self) -> Result<Draft<'a>, Mistake> {
-        let flags = &self.inputs.overrides;
-        match (&flags.role_arn, &flags.profile) {
-            (Some(_), Some(_)) => Err(Mistake::new("a role, but --profile names one as well")
-                .key("--role-arn")
-                .hint("the profile whose credentials sign the call is named by --source-profile")),
-            (Some(arn), None) => self.draft_of_flags(arn),
-            (None, _) if flags.source_profile.is_some() => {
-                Err(Mistake::new("a source without a role")
-                    .key("--source-profile")
-                    .hint("name the role with --role-arn, or use --profile"))
-            }
-            (None, _) => self.draft_of_profile(),
-        }
-    }
-
-    /// `--role-arn` needs no profile: its base is the one named, else keys in the
-    /// environment, else the default profile.
-    fn draft_of_flags(&self, arn: &'a str) -> Result<Draft<'a>, Mistake> {
-        let mut keys = Keys::default();
-        keys.set("role_arn", Setting::flag("--role-arn", arn));
-        self.put_flags(&mut keys);
-        let source = &self.inputs.overrides.source_profile;
-        if let Some(name) = source {
-            keys.set("source_profile", Setting::flag("--source-profile", name));
-        } else if self.inputs.environment.get("AWS_ACCESS_KEY_ID").is_some() {
-            let source = Setting::flag("AWS_ACCESS_KEY_ID", "Environment");
-            keys.set("credential_source", source);
-        } else if let Some(source) = self.usual_profile() {
-            keys.set("source_profile", source);
-        } else {
-            return Err(Mistake::new("a role, but nothing to sign the call with")
-                .key("--role-arn")
-                .hint("name a profile with --source-profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
-        }
-        Ok(Draft { section: None, keys })
-    }
-
-    fn draft_of_profile(&self) -> Result<Draft<'a>, Mistake> {
-        let named = match &self.inputs.overrides.profile {
-            Some(name) => Setting::flag("--profile", name),
-            None => self.usual_profile().ok_or_else(|| self.no_role())?,
-        };
-        let section = self
-            .profiles
-            .profile(named.text)
-            .ok_or_else(|| unknown_profile(named, self.profiles))?;
-        let mut keys = Keys::of(section);
-        self.put_flags(&mut keys);
-        Ok(Draft { section: Some(section), keys })
-    }
-
-    /// What `AWS_PROFILE` names, else the default profile, if there is one.
-    fn usual_profile(&self) -> Option<Setting<'a>> {
-        Setting::variable(&self.inputs.environment, "AWS_PROFILE").or_else(|| {
-            self.profiles.profile("default").map(|_| Setting::flag("--profile", "default"))
-        })
-    }
-
-    fn no_role(&self) -> Mistake {
-        let roles: Vec<&str> =
-            self.profiles.names().filter(|name| self.profiles.names_a_role(name)).collect();
-        Mistake::new("no role to serve").hint(if roles.is_empty() {
-            "name one with --role-arn, or write a profile for it and name that with --profile"
-                .to_owned()
-        } else {
-            format!("name one with --profile: {}", roles.join(", "))
-        })
-    }
-
-    fn put_flags(&self, keys: &mut Keys<'a>) {
-        for (key, flag) in self.role_flags() {
-            if let Some(flag) = flag {
-                keys.set(key, flag);
-            }
-        }
-    }
-
-    fn role_flags(&self) -> [(&'static str, Option<Setting<'a>>); 3] {
-        let flags = &self.inputs.overrides;
-        let flag =
-            |name, text: &'a Option<String>| text.as_deref().map(|text| Setting::flag(name, text));
-        [
-            ("external_id", flag("--external-id", &flags.external_id)),
-            ("duration_seconds", flag("--duration", &flags.duration)),
-            ("role_session_name", flag("--session-name", &flags.session_name)),
-        ]
-    }
-
     fn refuse_idle_flags(&mut self) {
-        for flag in self.role_flags().into_iter().filter_map(|(_, flag)| flag) {
+        for (_, flag) in role_flags(self.inputs) {
             self.mistakes.push(
                 flag.mistake("without effect, for this profile is served as it is")
                     .hint("leave it out, or name a profile with a role_arn and a source"),
@@ -215,59 +144,140 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn listen(&mut self) -> Vec<Listen> {
-        let mut listen = Vec::new();
-        for text in &self.inputs.overrides.listen {
-            let flag = Setting::flag("--listen", text);
-            let address = values::listen_address(text).map_err(|wrong| flag.malformed(&wrong));
-            let Some(address) = self.mistakes.note(address) else {
+    fn check_active(&mut self, role: &RoleSettings) {
+        let flags = &self.inputs.overrides;
+        let chosen_by_flag = flags.profile.is_some() || flags.role_arn.is_some();
+        if let Some(active) = self.document.get("active").filter(|_| !chosen_by_flag)
+            && active.text != role.name
+        {
+            self.mistakes.push(listen::not_served(active, &role.name));
+        }
+    }
+
+    fn metadata(&mut self, table: Option<&Table>) -> Metadata {
+        let mut metadata = Metadata::new();
+        let own = table.and_then(|table| table.table("metadata"));
+        for table in [self.document.table("metadata"), own].into_iter().flatten() {
+            metadata::absorb(&mut metadata, table.settings(), &mut self.mistakes);
+        }
+        metadata
+    }
+
+    fn timeouts(&mut self, table: Option<&Table>) -> Timeouts {
+        let usual = Timeouts::default();
+        let process = table.and_then(|table| table.get("credential_process_timeout"));
+        let timeouts = Timeouts {
+            connect: self.span("sts.connect_timeout").unwrap_or(usual.connect),
+            attempt: self.span("sts.attempt_timeout").unwrap_or(usual.attempt),
+            operation: self.span("sts.operation_timeout").unwrap_or(usual.operation),
+            process: process.and_then(span_of).unwrap_or(usual.process),
+        };
+        self.check_spans(&timeouts);
+        timeouts
+    }
+
+    fn check_spans(&mut self, timeouts: &Timeouts) {
+        let outer = [
+            ("sts.connect_timeout", timeouts.connect, "attempt_timeout", timeouts.attempt),
+            ("sts.attempt_timeout", timeouts.attempt, "operation_timeout", timeouts.operation),
+        ];
+        for (path, span, around, limit) in outer {
+            // Whichever of the two is set is the one to blame.
+            let other = format!("sts.{around}");
+            let Some(setting) = self.document.get(path).or_else(|| self.document.get(&other))
+            else {
                 continue;
             };
-            if listen.iter().any(|other: &Listen| other.address == address && address.port() != 0) {
-                self.mistakes.push(flag.mistake(format!("{address} comes twice")));
+            if span.is_zero() || limit < span {
+                self.mistakes.push(
+                    setting.mistake("these limits leave no time").hint(
+                        "connect_timeout ≤ attempt_timeout ≤ operation_timeout, none of them 0",
+                    ),
+                );
             }
-            listen.push(Listen { address, kind: ListenKind::Imds });
         }
-        if listen.is_empty() {
-            listen.push(Listen::default());
+    }
+
+    fn imds(&self) -> Options {
+        let usual = Options::default();
+        let says = |path, word: &str| self.document.get(path).map(|setting| setting.text == word);
+        Options {
+            http_endpoint: match says("imds.http_endpoint", "disabled") {
+                Some(true) => HttpEndpoint::Disabled,
+                _ => HttpEndpoint::Enabled,
+            },
+            http_tokens: match says("imds.http_tokens", "optional") {
+                Some(true) => HttpTokens::Optional,
+                _ => HttpTokens::Required,
+            },
+            hop_limit: self
+                .document
+                .get("imds.http_put_response_hop_limit")
+                .and_then(|limit| limit.text.parse().ok())
+                .unwrap_or(usual.hop_limit),
+            account_id: says("imds.account_id", "true").unwrap_or(usual.account_id),
         }
-        listen
+    }
+
+    fn hosts(&mut self) -> Vec<String> {
+        let named = self.document.list("imds.hosts").iter().filter_map(Item::setting);
+        named
+            .filter_map(|name| {
+                let name = values::host(name.text).map_err(|wrong| name.malformed(&wrong));
+                self.mistakes.note(name).map(str::to_owned)
+            })
+            .collect()
     }
 
     fn log(&mut self) -> Option<Log> {
         let flags = &self.inputs.overrides;
-        let level = flags.log_level.as_deref();
-        let level = level.map(|text| Setting::flag("--log-level", text).parse());
-        let format = flags.log_format.as_deref();
-        let format = format.map(|text| Setting::flag("--log-format", text).parse());
-        let level = self.mistakes.note(level.transpose());
-        let format = self.mistakes.note(format.transpose());
+        let flag = |name, text: &'a Option<String>| Some(Setting::flag(name, text.as_deref()?));
+        let level =
+            flag("--log-level", &flags.log_level).or_else(|| self.document.get("log.level"));
+        let format =
+            flag("--log-format", &flags.log_format).or_else(|| self.document.get("log.format"));
+        let level = self.mistakes.note(level.map(|level| level.parse()).transpose());
+        let format = self.mistakes.note(format.map(|format| format.parse()).transpose());
+        let file = self.document.get("log.file").map(|file| PathBuf::from(file.text));
         Some(Log {
             level: level?.unwrap_or_default(),
             format: format?.unwrap_or_default(),
-            file: flags.log_file.clone(),
+            file: flags.log_file.clone().or(file),
         })
+    }
+
+    fn state_dir(&self) -> Result<PathBuf, Mistake> {
+        if let Some(path) = &self.inputs.overrides.state_dir {
+            return Ok(path.clone());
+        }
+        if let Some(path) = self.document.get("state_dir") {
+            return Ok(PathBuf::from(path.text));
+        }
+        let environment = &self.inputs.environment;
+        // systemd names several, parted by colons, where a unit has several.
+        let systemd = environment.get("STATE_DIRECTORY");
+        if let Some(first) = systemd.and_then(|several| several.split(':').next()) {
+            return Ok(PathBuf::from(first));
+        }
+        // A relative path is to be ignored, as the XDG specification has it.
+        let xdg = environment.get("XDG_STATE_HOME").map(PathBuf::from);
+        if let Some(state_home) = xdg.filter(|path| path.is_absolute()) {
+            return Ok(state_home.join("assumed"));
+        }
+        match environment.home() {
+            Some(home) => Ok(home.join(".local/state/assumed")),
+            None => Err(Mistake::new("nowhere to keep the token key and the lock")
+                .key("--state-dir")
+                .hint("name a directory, for HOME is not set")),
+        }
+    }
+
+    fn span(&self, path: &str) -> Option<Duration> {
+        self.document.get(path).and_then(span_of)
     }
 }
 
-fn state_dir(flag: Option<&Path>, environment: &Environment) -> Result<PathBuf, Mistake> {
-    if let Some(path) = flag {
-        return Ok(path.to_owned());
-    }
-    // systemd names several, parted by colons, where a unit has several.
-    let systemd = environment.get("STATE_DIRECTORY");
-    if let Some(first) = systemd.and_then(|several| several.split(':').next()) {
-        return Ok(PathBuf::from(first));
-    }
-    // A relative path is to be ignored, as the XDG specification has it.
-    let xdg = environment.get("XDG_STATE_HOME").map(PathBuf::from);
-    if let Some(state_home) = xdg.filter(|path| path.is_absolute()) {
-        return Ok(state_home.join("assumed"));
-    }
-    match environment.home() {
-        Some(home) => Ok(home.join(".local/state/assumed")),
-        None => Err(Mistake::new("nowhere to keep the token key and the lock")
-            .key("--state-dir")
-            .hint("name a directory, for HOME is not set")),
-    }
+/// A span whose form the file's reader has checked.
+fn span_of(setting: Setting<'_>) -> Option<Duration> {
+    values::duration(setting.text).ok()
 }

@@ -1,16 +1,18 @@
 //! The settings as the daemon uses them: complete, checked, nothing left to parse.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::listen::Listen;
+use super::metadata::Metadata;
 use super::mistake::Warning;
+use crate::imds::Options;
 use crate::role::{AccountId, Malformed, Region, RoleArn, RoleName};
 use crate::sts::request::Source;
 
 /// Everything that the daemon was told, or would do untold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The roles to serve; never empty, the active one first.
     pub roles: Vec<RoleSettings>,
@@ -18,6 +20,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Where the token key and the lock live; perhaps relative to the working directory.
     pub state_dir: PathBuf,
+    /// The metadata options, under EC2's own names.
+    pub imds: Options,
     /// More names by which clients may call us (F17).
     pub hosts: Vec<String>,
     /// How long READY waits for the first credentials.
@@ -31,7 +35,7 @@ pub struct Settings {
 }
 
 /// One role to serve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleSettings {
     /// What users call it: the profile's name, else the role's.
     pub name: String,
@@ -43,30 +47,10 @@ pub struct RoleSettings {
     pub account: Option<AccountId>,
     /// What IMDS says the Region is.
     pub region: Region,
+    /// Values of the tree that are set, not made up.
+    pub metadata: Metadata,
     /// Everything that goes into its calls.
     pub source: Source,
-}
-
-/// One socket to bind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    /// Where.
-    pub address: SocketAddr,
-    /// What is spoken there.
-    pub kind: ListenKind,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1338)), kind: ListenKind::Imds }
-    }
-}
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenKind {
-    /// The EC2 instance metadata service.
-    Imds,
 }
 
 /// How the daemon logs.

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::imds::{HttpEndpoint, HttpTokens, Options};
+use crate::secret::Secret;
 use crate::sts::request::{Base, BaseKind};
 
 const ARN: &str = "arn:aws:iam::123456789012:role/team/deploy";
@@ -45,6 +49,12 @@ impl Given {
     fn variable(mut self, name: &str, value: &str) -> Self {
         let environment = (*self.0.environment).clone().with(name, value);
         self.0.environment = Arc::new(environment);
+        self
+    }
+
+    fn file(mut self, text: &str) -> Self {
+        let text = Secret::new(text);
+        self.0.config_file = Some(ConfigFile { path: "config.toml".into(), text });
         self
     }
 
@@ -616,6 +626,301 @@ fn no_mistake_quotes_a_value() {
             assert!(!told.contains("wJal"), "{told}");
             let given = config(&text).profile("p");
             assert!(!format!("{:?}", given.0).contains("wJal"));
+        }
+    }
+}
+
+const TABLE: &str = "[role.dev]\nrole_arn = \"arn:aws:iam::123456789012:role/team/deploy\"\nsource_profile = \"base\"\nregion = \"eu-west-1\"\n";
+
+#[test]
+fn the_example_file_is_a_whole_set_of_settings() {
+    let settings = config("").file(include_str!("../../docs/assumed.example.toml")).settings();
+    let role = &settings.roles[0];
+    assert_eq!(role.name, "dev");
+    assert_eq!(role.region.as_str(), "eu-central-1");
+    assert_eq!(role.source.region.as_str(), "eu-west-1");
+    assert_eq!(role.source.base, keys_of("base"));
+    assert_eq!(role.metadata["instance_id"], "i-0123456789abcdef0");
+    assert_eq!(role.metadata["instance_type"], "m7i.large");
+    assert_eq!(settings.listen[1].address.to_string(), "172.17.0.1:1338");
+    assert!(settings.listen[1].allow_from[0].contains([172, 17, 3, 4].into()));
+    assert_eq!(settings.imds, Options::default());
+    assert_eq!(settings.hosts, ["host.docker.internal"]);
+    assert_eq!(settings.state_dir.to_str(), Some("/var/lib/assumed"));
+    assert!(settings.warnings.is_empty());
+}
+
+#[test]
+fn flags_beat_the_file_and_the_file_beats_the_profile() {
+    let given = config("[default]\naws_access_key_id = A\naws_secret_access_key = s\nregion = eu-north-1\n")
+        .file(&format!(
+            "state_dir = \"/file\"\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\nformat = \"json\"\n{TABLE}duration_seconds = \"30m\"\n"
+        ));
+    let settings = given.settings();
+    assert_eq!(settings.state_dir.to_str(), Some("/file"));
+    assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:1");
+    assert_eq!(settings.log.level, LogLevel::Warn);
+    let role = &settings.roles[0];
+    assert_eq!(role.source.hops[0].duration.get(), Duration::from_mins(30));
+    assert_eq!(role.region.as_str(), "eu-west-1");
+    let settings = given
+        .variable("AWS_REGION", "eu-central-1")
+        .flags(|flags| {
+            flags.state_dir = Some("/flag".into());
+            flags.listen = vec!["127.0.0.1:2".to_owned()];
+            flags.log_level = Some("error".to_owned());
+            flags.duration = Some("1h".to_owned());
+        })
+        .settings();
+    assert_eq!(settings.state_dir.to_str(), Some("/flag"));
+    assert_eq!(settings.listen.len(), 1);
+    assert_eq!(settings.listen[0].address.to_string(), "127.0.0.1:2");
+    assert_eq!(settings.log.level, LogLevel::Error);
+    assert_eq!(settings.log.format, LogFormat::Json);
+    let role = &settings.roles[0];
+    assert_eq!(role.source.hops[0].duration.get(), Duration::from_hours(1));
+    assert_eq!(role.region.as_str(), "eu-central-1");
+}
+
+#[test]
+fn a_profile_named_by_a_flag_or_in_roles_is_served_beside_tables() {
+    let profile =
+        format!("[profile p]\nrole_arn = {ARN}\nsource_profile = base\nregion = eu-west-1\n");
+    let given = config(&profile).file(TABLE);
+    assert_eq!(given.only_role().name, "dev");
+    assert_eq!(given.clone().profile("p").only_role().name, "p");
+    let listed = given.file(&format!("roles = [\"profile:p\"]\n{TABLE}"));
+    assert_eq!(listed.only_role().name, "p");
+}
+
+#[test]
+fn metadata_options_and_limits_come_from_the_file() {
+    let settings = dev("")
+        .file(
+            "ready_timeout = 5\n[imds]\nhttp_endpoint = \"disabled\"\nhttp_tokens = \"optional\"\n\
+             http_put_response_hop_limit = 2\naccount_id = true\n[sts]\nconnect_timeout = \"1s\"\noperation_timeout = \"1m\"\n",
+        )
+        .settings();
+    assert_eq!(settings.ready_timeout, Duration::from_secs(5));
+    let expected = Options {
+        http_endpoint: HttpEndpoint::Disabled,
+        http_tokens: HttpTokens::Optional,
+        hop_limit: 2,
+        account_id: true,
+    };
+    assert_eq!(settings.imds, expected);
+    let timeouts = settings.roles[0].source.timeouts;
+    assert_eq!(timeouts.connect, Duration::from_secs(1));
+    assert_eq!(timeouts.operation, Duration::from_mins(1));
+}
+
+#[test]
+fn an_endpoint_of_the_file_stands_between_environment_and_profile() {
+    let url = |given: &Given| given.only_role().source.endpoint_url;
+    let given =
+        dev("endpoint_url = https://profile\n").file("[sts]\nendpoint_url = \"https://file\"\n");
+    assert_eq!(url(&given).as_deref(), Some("https://file"));
+    let ignoring = given.clone().variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    assert_eq!(url(&ignoring).as_deref(), Some("https://file"));
+    let given = given.variable("AWS_ENDPOINT_URL", "https://environment");
+    assert_eq!(url(&given).as_deref(), Some("https://environment"));
+    let own = config("").file(&format!(
+        "{TABLE}endpoint_url = \"https://role\"\n[sts]\nendpoint_url = \"https://file\"\n"
+    ));
+    assert_eq!(url(&own).as_deref(), Some("https://role"));
+}
+
+#[test]
+fn a_special_endpoint_is_chosen_by_variable_file_or_profile() {
+    let choice = |given: &Given| {
+        let source = given.only_role().source;
+        (source.route.use_fips_endpoint, source.route.use_dualstack_endpoint, source.endpoint_url)
+    };
+    let fips = dev("use_fips_endpoint = true\nsts_regional_endpoints = legacy\n");
+    assert_eq!(choice(&fips), (true, false, None));
+    let off = fips.variable("AWS_USE_FIPS_ENDPOINT", "false");
+    assert_eq!(choice(&off), (false, false, Some("https://sts.amazonaws.com".to_owned())));
+    let dual = dev("").variable("AWS_USE_DUALSTACK_ENDPOINT", "true");
+    assert_eq!(choice(&dual), (false, true, None));
+    let file = config("").file(&format!("{TABLE}use_fips_endpoint = true\n"));
+    assert_eq!(choice(&file), (true, false, None));
+}
+
+#[test]
+fn the_way_to_sts_is_the_environments_then_the_files_then_the_profiles() {
+    let way = |given: &Given| {
+        let route = given.only_role().source.route;
+        (
+            route.ca_bundle.map(|path| path.to_str().unwrap().to_owned()).unwrap_or_default(),
+            route.proxy.map(|url| url.expose().to_owned()).unwrap_or_default(),
+        )
+    };
+    let words = |bundle: &str, proxy: &str| (bundle.to_owned(), proxy.to_owned());
+    let given = dev("ca_bundle = /profile.pem\n");
+    assert_eq!(way(&given), words("/profile.pem", ""));
+    let given = given.file("[sts]\nca_bundle = \"/file.pem\"\nproxy = \"http://me:pass@file:1\"\n");
+    assert_eq!(way(&given), words("/file.pem", "http://me:pass@file:1"));
+    let shown = format!("{:?} {:?}", given.0, given.settings());
+    assert!(!shown.contains("pass@"), "{shown}");
+    let given = given
+        .variable("AWS_CA_BUNDLE", "/variable.pem")
+        .variable("HTTPS_PROXY", "http://variable:1");
+    assert_eq!(way(&given), words("/variable.pem", "http://variable:1"));
+}
+
+/// Each file, and what is wrong with its meaning.
+#[test]
+#[allow(clippy::too_many_lines)] // a table
+fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
+    let arn = "role_arn = \"arn:aws:iam::123456789012:role/x\"\nsource_profile = \"base\"\n";
+    let two = format!("[role.a]\n{arn}[role.b]\n{arn}");
+    let cases = [
+        (
+            two.clone(),
+            "config.toml:4:1: role.b: a second role is not supported yet\n\
+             hint: say which one is to be served: roles = [\"a\"]",
+        ),
+        (
+            format!("roles = [\"a\", \"b\"]\n{two}"),
+            "config.toml:1:15: roles: a second role is not supported yet\n\
+             hint: keep the one that is to be served",
+        ),
+        (
+            "roles = [\"profile:*\"]\n".to_owned(),
+            "config.toml:1:10: roles: all profiles at once are not supported yet\n\
+             hint: name the one that is to be served",
+        ),
+        (
+            "roles = [\"base\"]\n".to_owned(),
+            "config.toml:1:10: roles: there is no such role\n\
+             hint: a profile is named with its kind: \"profile:base\"",
+        ),
+        (
+            "roles = [\"profile:bas\"]\n".to_owned(),
+            "config.toml:1:10: roles: there is no such profile\nhint: did you mean base?",
+        ),
+        (
+            format!("roles = [\"deev\"]\n{TABLE}"),
+            "config.toml:1:10: roles: there is no such role\nhint: did you mean dev?",
+        ),
+        (
+            format!("active = \"prod\"\n{TABLE}"),
+            "config.toml:1:10: active: not a role that is served\n\
+             hint: the one that is served is dev",
+        ),
+        (
+            format!("[[listen]]\naddress = \"127.0.0.1:1\"\nrole = \"prod\"\n{TABLE}"),
+            "config.toml:3:8: listen.role: not a role that is served\n\
+             hint: the one that is served is dev",
+        ),
+        (
+            format!("[[listen]]\naddress = \"127.0.0.1:1\"\nkind = \"metrics\"\n{TABLE}"),
+            "config.toml:3:8: listen.kind: not supported yet\n\
+             hint: imds is what this version can speak",
+        ),
+        (
+            format!("[[listen]]\nkind = \"imds\"\n{TABLE}"),
+            "config.toml:1:1: listen: a listener without an address\n\
+             hint: add address = \"127.0.0.1:1338\"",
+        ),
+        (
+            format!("listen = [\"127.0.0.1:1\", \"localhost:1\"]\n{TABLE}"),
+            "config.toml:1:26: listen: 127.0.0.1:1 comes twice",
+        ),
+        (
+            format!("{TABLE}duration_seconds = 60\n"),
+            "config.toml:5:20: role.dev.duration_seconds: not a session duration\n\
+             hint: it is 900 to 43200 whole seconds",
+        ),
+        (
+            "[role.dev]\nsource_profile = \"base\"\n".to_owned(),
+            "config.toml:1:1: role.dev: a role without role_arn\n\
+             hint: add it; a profile that is served as it is stands in roles as profile:NAME",
+        ),
+        (
+            "[role.dev]\nrole_arn = 1\n".to_owned(),
+            "config.toml:2:12: role.dev.role_arn: a number, where a text belongs\n\
+             hint: write it as in role_arn = \"arn:aws:iam::123456789012:role/deploy\"",
+        ),
+        (
+            format!("{TABLE}sts_region = \"cn-north-1\"\n"),
+            "config.toml:5:14: role.dev.sts_region: a Region of partition aws-cn, but the role belongs to aws\n\
+             hint: name a Region of the role's partition",
+        ),
+        (
+            format!("{TABLE}use_fips_endpoint = true\nendpoint_url = \"https://x\"\n"),
+            "config.toml:5:21: role.dev.use_fips_endpoint: stands beside the URL of an endpoint\n\
+             hint: keep one of the two, for the URL says all",
+        ),
+        (
+            format!("{TABLE}[imds]\nhosts = [\"host:80\"]\n"),
+            "config.toml:6:10: imds.hosts: not a host\n\
+             hint: it is a name or an address, without a port",
+        ),
+        (
+            format!("{TABLE}[metadata]\nmac = \"02\"\n"),
+            "config.toml:6:7: metadata.mac: not a MAC address\n\
+             hint: it looks like 02:0a:0b:0c:0d:0e",
+        ),
+        (
+            format!("{TABLE}[metadata]\nhostname = \"a\\nb\"\n"),
+            "config.toml:6:12: metadata.hostname: not a value of the tree\n\
+             hint: it is one line of at most 256 bytes",
+        ),
+        (
+            format!("{TABLE}[sts]\nconnect_timeout = \"1m\"\n"),
+            "config.toml:6:19: sts.connect_timeout: these limits leave no time\n\
+             hint: connect_timeout ≤ attempt_timeout ≤ operation_timeout, none of them 0",
+        ),
+        (
+            format!("{TABLE}[sts]\nproxy = \"proxy:3128\"\n"),
+            "config.toml:6:9: sts.proxy: not the URL of a proxy\n\
+             hint: it looks like http://proxy.example.com:3128",
+        ),
+        (
+            format!("{TABLE}[log]\nformat = \"journal\"\n"),
+            "config.toml:6:10: log.format: not one of the choices\n\
+             hint: known ones are text, json",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(config("").file(&text).mistakes(), expected, "{text}");
+    }
+}
+
+#[test]
+fn all_files_and_flags_are_judged_in_one_run() {
+    let given = dev("external_id = a b\n")
+        .file("idle_after = 3\nready_timeout = \"soon\"\n")
+        .flags(|flags| flags.listen = vec!["1338".to_owned()]);
+    assert_eq!(
+        given.mistakes(),
+        "config:5:15: external_id: not an external ID\n\
+         hint: allowed are letters, digits and _+=,.@:/-\n\
+         config.toml:1:1: idle_after: not supported yet\n\
+         hint: take it out, for it would have no effect\n\
+         config.toml:2:17: ready_timeout: not a duration\n\
+         hint: write whole seconds, or 90s, 15m, 1h\n\
+         --listen: not an address to listen on\n\
+         hint: it looks like 127.0.0.1:1338 or [::1]:1338"
+    );
+}
+
+proptest! {
+    #[test]
+    fn there_are_settings_or_there_is_a_reason(
+        shared in "(\\[default\\]\n|\\[profile [ab]\\]\n|role_arn = arn:aws:iam::123456789012:role/x\n|source_profile = (a|b|base|default)\n|credential_process = x\n|credential_source = Environment\n|region = eu-west-1\n|sso_role_name = x\n|web_identity_token_file = x\n){0,9}",
+        file in "(|roles = \\[\"(a|profile:a)\"\\]\n)(|\\[role.a\\]\n)(role_arn = \"arn:aws:iam::123456789012:role/x\"\n|source_profile = \"(a|base)\"\n){0,2}",
+        profile in prop::option::of("[abc]"),
+        role in prop::option::of(Just(ARN.to_owned())),
+    ) {
+        let given = config(&shared).file(&file).flags(|flags| {
+            flags.profile = profile;
+            flags.role_arn = role;
+        });
+        match Settings::resolve(&given.0) {
+            Ok(settings) => prop_assert_eq!(settings.roles.len(), 1),
+            Err(mistakes) => prop_assert!(!mistakes.is_empty()),
         }
     }
 }

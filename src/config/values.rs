@@ -86,6 +86,17 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     (!host.is_empty() && host.bytes().all(valid)).then_some((host, port))
 }
 
+/// A host's name or address, as it may stand in `Host`, without a port.
+pub(super) fn host(text: &str) -> Result<&str, Malformed> {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let named = (1..=253).contains(&text.len()) && text.bytes().all(valid);
+    if named || text.parse::<IpAddr>().is_ok() {
+        Ok(text)
+    } else {
+        Err(Malformed { expected: "a host", why: "it is a name or an address, without a port" })
+    }
+}
+
 /// The one of `known` that somebody may have meant.
 pub(super) fn nearest<'a>(
     written: &str,

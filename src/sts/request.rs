@@ -159,6 +159,18 @@ pub struct Route {
     pub no_proxy: String,
 }
 
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |route: &Self| (route.use_fips_endpoint, route.use_dualstack_endpoint);
+        parts(self) == parts(other)
+            && self.ca_bundle == other.ca_bundle
+            && self.proxy.as_ref().map(Secret::expose) == other.proxy.as_ref().map(Secret::expose)
+            && self.no_proxy == other.no_proxy
+    }
+}
+
+impl Eq for Route {}
+
 impl Route {
     /// As the environment has it; settings go before.
     #[must_use]
@@ -178,7 +190,7 @@ impl Route {
 }
 
 /// Where a role's credentials come from: a base, then roles assumed in turn.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Signs the first call, or is served as it is where `hops` is empty.
     pub base: Base,

@@ -1,0 +1,184 @@
+//! Which role is asked for, and what is written about it.
+//!
+//! Flags name it, else the settings file, else `AWS_PROFILE`, else it is the
+//! default profile. Nothing is judged here but the choice itself.
+
+use super::chain::unknown_profile;
+use super::file::{Document, Item, Table};
+use super::inputs::Inputs;
+use super::mistake::Mistake;
+use super::profile::{Profiles, Section};
+use super::setting::{Keys, Setting};
+use super::values::nearest;
+
+/// The role, as far as it is written down.
+pub(super) struct Draft<'a> {
+    /// What users call it; none where only its ARN tells.
+    pub(super) name: Option<&'a str>,
+    /// Its profile.
+    pub(super) section: Option<&'a Section>,
+    /// Its table in the settings file.
+    pub(super) table: Option<&'a Table>,
+    pub(super) keys: Keys<'a>,
+}
+
+/// Where a role may be written down.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'a> {
+    pub(super) inputs: &'a Inputs,
+    pub(super) document: &'a Document,
+    pub(super) profiles: &'a Profiles,
+}
+
+/// The flags that say something about a role, under the keys they beat.
+pub(super) fn role_flags(inputs: &Inputs) -> Vec<(&'static str, Setting<'_>)> {
+    let flags = &inputs.overrides;
+    [
+        ("external_id", "--external-id", &flags.external_id),
+        ("duration_seconds", "--duration", &flags.duration),
+        ("role_session_name", "--session-name", &flags.session_name),
+    ]
+    .into_iter()
+    .filter_map(|(key, flag, text)| Some((key, Setting::flag(flag, text.as_deref()?))))
+    .collect()
+}
+
+impl<'a> Desk<'a> {
+    /// Finds it.
+    pub(super) fn draft(self) -> Result<Draft<'a>, Mistake> {
+        let flags = &self.inputs.overrides;
+        let mut draft = match (&flags.role_arn, &flags.profile) {
+            (Some(_), Some(_)) => Err(Mistake::new("a role, but --profile names one as well")
+                .key("--role-arn")
+                .hint("the profile whose credentials sign the call is named by --source-profile")),
+            (Some(arn), None) => self.of_flags(arn),
+            (None, _) if flags.source_profile.is_some() => {
+                Err(Mistake::new("a source without a role")
+                    .key("--source-profile")
+                    .hint("name the role with --role-arn, or use --profile"))
+            }
+            (None, Some(name)) => self.of_profile(Setting::flag("--profile", name)),
+            (None, None) => match self.of_file()? {
+                Some(draft) => Ok(draft),
+                None => self.of_profile(self.usual_profile().ok_or_else(|| self.no_role())?),
+            },
+        }?;
+        for (key, flag) in role_flags(self.inputs) {
+            draft.keys.set(key, flag);
+        }
+        Ok(draft)
+    }
+
+    /// `--role-arn` needs no profile: its base is the one named, else keys in the
+    /// environment, else the usual profile.
+    fn of_flags(self, arn: &'a str) -> Result<Draft<'a>, Mistake> {
+        let mut keys = Keys::default();
+        keys.set("role_arn", Setting::flag("--role-arn", arn));
+        if let Some(name) = &self.inputs.overrides.source_profile {
+            keys.set("source_profile", Setting::flag("--source-profile", name));
+        } else if self.inputs.environment.get("AWS_ACCESS_KEY_ID").is_some() {
+            let source = Setting::flag("AWS_ACCESS_KEY_ID", "Environment");
+            keys.set("credential_source", source);
+        } else if let Some(source) = self.usual_profile() {
+            keys.set("source_profile", source);
+        } else {
+            return Err(Mistake::new("a role, but nothing to sign the call with")
+                .key("--role-arn")
+                .hint("name a profile with --source-profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
+        }
+        Ok(Draft { name: None, section: None, table: None, keys })
+    }
+
+    fn of_profile(self, named: Setting<'a>) -> Result<Draft<'a>, Mistake> {
+        let section = self
+            .profiles
+            .profile(named.text)
+            .ok_or_else(|| unknown_profile(named, self.profiles))?;
+        let keys = Keys::of(section);
+        Ok(Draft { name: Some(&section.name), section: Some(section), table: None, keys })
+    }
+
+    /// What the settings file asks for, if it asks for any role.
+    fn of_file(self) -> Result<Option<Draft<'a>>, Mistake> {
+        let mut listed = self.document.list("roles").iter().filter_map(Item::setting);
+        if let Some(first) = listed.next() {
+            if let Some(second) = listed.next() {
+                return Err(second
+                    .mistake("a second role is not supported yet")
+                    .hint("keep the one that is to be served"));
+            }
+            return self.of_entry(first).map(Some);
+        }
+        let mut tables = self.document.table("role").into_iter().flat_map(Table::tables);
+        let Some((name, item)) = tables.next() else {
+            return Ok(None);
+        };
+        if let Some((_, second)) = tables.next() {
+            return Err(Mistake::new("a second role is not supported yet")
+                .at(&second.place)
+                .key(&second.key)
+                .hint(format!("say which one is to be served: roles = [\"{name}\"]")));
+        }
+        Self::of_table(name, item).map(Some)
+    }
+
+    /// An entry of `roles`.
+    fn of_entry(self, entry: Setting<'a>) -> Result<Draft<'a>, Mistake> {
+        if let Some(profile) = entry.text.strip_prefix("profile:") {
+            if profile == "*" {
+                return Err(entry
+                    .mistake("all profiles at once are not supported yet")
+                    .hint("name the one that is to be served"));
+            }
+            return self.of_profile(Setting { text: profile, ..entry });
+        }
+        let mut tables = self.document.table("role").into_iter().flat_map(Table::tables);
+        if let Some((name, item)) = tables.find(|(name, _)| *name == entry.text) {
+            return Self::of_table(name, item);
+        }
+        let names = self.document.table("role").into_iter().flat_map(Table::tables);
+        let hint = if self.profiles.profile(entry.text).is_some() {
+            format!("a profile is named with its kind: \"profile:{}\"", entry.text)
+        } else if let Some(near) = nearest(entry.text, names.map(|(name, _)| name)) {
+            format!("did you mean {near}?")
+        } else {
+            "add a table [role.NAME], or write profile:NAME for a profile".to_owned()
+        };
+        Err(entry.mistake("there is no such role").hint(hint))
+    }
+
+    fn of_table(name: &'a str, item: &'a Item) -> Result<Draft<'a>, Mistake> {
+        let table = item.table();
+        let mut keys = Keys::default();
+        for (key, setting) in table.into_iter().flat_map(Table::settings) {
+            keys.set(key, setting);
+        }
+        if !table.is_some_and(|table| table.has("role_arn")) {
+            return Err(Mistake::new("a role without role_arn")
+                .at(&item.place)
+                .key(&item.key)
+                .hint(
+                    "add it; a profile that is served as it is stands in roles as profile:NAME",
+                ));
+        }
+        Ok(Draft { name: Some(name), section: None, table, keys })
+    }
+
+    /// What `AWS_PROFILE` names, else the default profile, if there is one.
+    fn usual_profile(self) -> Option<Setting<'a>> {
+        Setting::variable(&self.inputs.environment, "AWS_PROFILE").or_else(|| {
+            self.profiles.profile("default").map(|_| Setting::flag("--profile", "default"))
+        })
+    }
+
+    fn no_role(self) -> Mistake {
+        let roles: Vec<&str> =
+            self.profiles.names().filter(|name| self.profiles.names_a_role(name)).collect();
+        Mistake::new("no role to serve").hint(if roles.is_empty() {
+            "name one with --role-arn, or write a profile for it and name that with --profile"
+                .to_owned()
+        } else {
+            format!("name one with --profile: {}", roles.join(", "))
+        })
+    }
+}

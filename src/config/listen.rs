@@ -1,0 +1,193 @@
+//! Where to listen, and who besides this host may connect.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use super::file::{Document, Item};
+use super::inputs::Inputs;
+use super::mistake::{Mistake, Mistakes};
+use super::setting::Setting;
+use super::values::listen_address;
+use crate::role::Malformed;
+
+/// One socket to bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Where.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub kind: ListenKind,
+    /// Peers to serve although they are not on this host.
+    pub allow_from: Vec<Cidr>,
+}
+
+impl Listen {
+    /// IMDS for this host.
+    #[must_use]
+    pub const fn imds(address: SocketAddr) -> Self {
+        Self { address, kind: ListenKind::Imds, allow_from: Vec::new() }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::imds(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1338))
+    }
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenKind {
+    /// The EC2 instance metadata service.
+    Imds,
+}
+
+/// A network: an address and how many of its bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cidr {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Cidr {
+    /// True where a peer belongs to it; an IPv4 peer of an IPv6 socket is an IPv4 peer.
+    #[must_use]
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        match (self.address, peer.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(peer)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                (own.to_bits() ^ peer.to_bits()) & mask == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(peer)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                (own.to_bits() ^ peer.to_bits()) & mask == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong = |why| Malformed { expected: "a network", why };
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr =
+            address.parse().map_err(|_| wrong("it looks like 172.17.0.0/16 or fd00::/8"))?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let digits = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+        let prefix = match prefix {
+            None => most,
+            Some(text) => Some(text)
+                .filter(digits)
+                .and_then(|text| text.parse().ok())
+                .filter(|prefix| *prefix <= most)
+                .ok_or_else(|| {
+                    wrong("behind the slash stands a number of bits, up to 32 or 128")
+                })?,
+        };
+        Ok(Self { address, prefix })
+    }
+}
+
+/// A listener, and what asked for it.
+type Found<'a> = (Listen, Setting<'a>);
+
+/// Every listener: those of the flags, else those of the file, else the usual one.
+/// `served` is the role that they may name.
+pub(super) fn find(
+    inputs: &Inputs,
+    document: &Document,
+    served: Option<&str>,
+    mistakes: &mut Mistakes,
+) -> Vec<Listen> {
+    let flags = inputs.overrides.listen.iter().map(|flag| of_flag(Setting::flag("--listen", flag)));
+    let flags: Vec<Found<'_>> = flags.filter_map(|found| mistakes.note(found)).collect();
+    let items = document.list("listen").iter().map(|item| of_item(item, served));
+    let items: Vec<Found<'_>> = items.filter_map(|found| mistakes.note(found)).flatten().collect();
+    let found = if inputs.overrides.listen.is_empty() { items } else { flags };
+    for (index, (own, setting)) in found.iter().enumerate() {
+        let twice = |(other, _): &Found<'_>| other.address == own.address;
+        // Port 0 is another one each time.
+        if own.address.port() != 0 && found.iter().take(index).any(twice) {
+            mistakes.push(setting.mistake(format!("{} comes twice", own.address)));
+        }
+    }
+    if found.is_empty() {
+        return vec![Listen::default()];
+    }
+    found.into_iter().map(|(listen, _)| listen).collect()
+}
+
+/// The mistake of naming a role that is not among those served.
+pub(super) fn not_served(named: Setting<'_>, served: &str) -> Mistake {
+    named.mistake("not a role that is served").hint(format!("the one that is served is {served}"))
+}
+
+fn of_flag(flag: Setting<'_>) -> Result<Found<'_>, Mistake> {
+    let address = listen_address(flag.text).map_err(|wrong| flag.malformed(&wrong))?;
+    Ok((Listen::imds(address), flag))
+}
+
+/// `None` where the address is wrong for a reason already told.
+fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>, Mistake> {
+    let Some(table) = item.table() else {
+        return Ok(item.setting().and_then(|address| bound(address, Vec::new())));
+    };
+    if let Some(kind) = table.get("kind").filter(|kind| kind.text != "imds") {
+        return Err(kind.mistake("not supported yet").hint("imds is what this version can speak"));
+    }
+    if let (Some(named), Some(served)) = (table.get("role"), served)
+        && named.text != served
+    {
+        return Err(not_served(named, served));
+    }
+    let allowed = table.list("allow_from").iter().filter_map(Item::setting);
+    let allowed = allowed.filter_map(|network| network.text.parse().ok()).collect();
+    match table.get("address") {
+        Some(address) => Ok(bound(address, allowed)),
+        None if table.has("address") => Ok(None),
+        None => Err(Mistake::new("a listener without an address")
+            .at(&item.place)
+            .key(&item.key)
+            .hint("add address = \"127.0.0.1:1338\"")),
+    }
+}
+
+fn bound(address: Setting<'_>, allow_from: Vec<Cidr>) -> Option<Found<'_>> {
+    let bound = listen_address(address.text).ok()?;
+    Some((Listen { allow_from, ..Listen::imds(bound) }, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_the_addresses_that_share_its_bits() {
+        let holds = |network: &str, peer: &str| {
+            network.parse::<Cidr>().unwrap().contains(peer.parse().unwrap())
+        };
+        assert!(holds("172.17.0.0/16", "172.17.255.1"));
+        assert!(holds("172.17.0.0/16", "::ffff:172.17.0.2"));
+        assert!(!holds("172.17.0.0/16", "172.18.0.1"));
+        assert!(holds("10.0.0.7", "10.0.0.7"));
+        assert!(!holds("10.0.0.7", "10.0.0.6"));
+        assert!(holds("0.0.0.0/0", "8.8.8.8"));
+        assert!(!holds("0.0.0.0/0", "::1"));
+        assert!(holds("::/0", "2001:db8::1"));
+        assert!(holds("fd00:ec2::/32", "fd00:ec2::254"));
+        assert!(!holds("fd00:ec2::/32", "fd00:ec3::254"));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "docker0", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "/8"] {
+            assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+    }
+}
