@@ -1,7 +1,7 @@
 //! What a reply of STS is worth on the day it arrives.
 //!
-//! Two questions: when does the set end by the boot clock, and is there any
-//! life in it. A set without life is a failure, and where the reply's own
+//! How long was it meant to live, when does it end by the boot clock, and is
+//! there any life left in it? A set without life is a failure, and where the reply's own
 //! `Date` shows that the clocks disagree, the failure says so (A14).
 
 use std::time::Duration;
@@ -20,17 +20,23 @@ const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// `Date` counts whole seconds: it may be this much older than it says.
 const GRAIN: Duration = Duration::from_secs(1);
 
+/// The life of the set as STS means it: by the reply's own `Date` where it has
+/// one, since our wall clock may be wrong.
+#[must_use]
+pub fn life(grant: &Grant, now: Now) -> Duration {
+    clock::until(grant.date.unwrap_or(now.wall), grant.credentials.expiration())
+}
+
 /// When the set ends by the boot clock, for an attempt begun at `since`.
 ///
-/// By the reply's `Date` the life is known without our wall clock, however
-/// wrong. It was written after the attempt began, so counting from there can
+/// A `Date` was written after the attempt began, so counting from there can
 /// cut the life by the time the reply took, but never prolongs it.
 #[must_use]
 pub fn deadline(grant: &Grant, since: BootTime, now: Now) -> BootTime {
-    let expires = grant.credentials.expiration();
+    let life = life(grant, now);
     match grant.date {
-        Some(date) => since.plus(clock::until(date, expires).saturating_sub(GRAIN)),
-        None => now.boot.plus(clock::until(now.wall, expires)),
+        Some(_) => since.plus(life.saturating_sub(GRAIN)),
+        None => now.boot.plus(life),
     }
 }
 

@@ -83,7 +83,10 @@ pub struct Machine {
     held: Option<Held>,
     trouble: Option<Trouble>,
     flight: Option<Flight>,
-    landed: Option<BootTime>,
+    /// When the last attempt ended.
+    landed: BootTime,
+    /// No attempt before this, unless somebody insists.
+    not_before: BootTime,
     refresh: bool,
     echo: Echo,
 }
@@ -97,7 +100,7 @@ struct Held {
     validity: Validity,
     /// Due with this much life left.
     reserve: Duration,
-    /// The same, had the wall clock been right when the set came.
+    /// The same, had the set come at once and the wall clock been right.
     proper_reserve: Duration,
 }
 
@@ -106,7 +109,6 @@ struct Held {
 struct Trouble {
     last: Failure,
     failures: u32,
-    retry_at: BootTime,
 }
 
 /// An attempt is in flight.
@@ -180,10 +182,10 @@ impl Machine {
 
     /// How long until the next attempt; zero where it is due.
     fn pause(&self, now: Now) -> Duration {
+        let rest = self.not_before.since(now.boot);
         match (&self.trouble, &self.held) {
-            (Some(trouble), _) => trouble.retry_at.since(now.boot),
-            (None, Some(held)) => held.lead(now).max(self.rest(schedule::SHORTEST_HOLD, now)),
-            (None, None) => Duration::ZERO,
+            (None, Some(held)) => held.lead(now).max(rest),
+            _ => rest,
         }
     }
 
@@ -192,15 +194,10 @@ impl Machine {
         idle.then(|| clock::later(now.wall, self.pause(now)))
     }
 
-    /// What is still to run of a rest of this length after the last attempt.
-    fn rest(&self, length: Duration, now: Now) -> Duration {
-        self.landed.map_or(Duration::ZERO, |landed| landed.plus(length).since(now.boot))
-    }
-
     /// Remembered where it comes too early: whoever asked is still without.
     fn demand(&mut self, now: Now) {
         if self.left(now).is_zero() {
-            self.cut_back_off();
+            self.cut_rest();
         }
     }
 
@@ -212,17 +209,16 @@ impl Machine {
         if let Some(flight) = &mut self.flight {
             flight.disturbed = true;
         }
-        self.cut_back_off();
+        self.cut_rest();
     }
 
-    fn cut_back_off(&mut self) {
-        if let (Some(trouble), Some(landed)) = (&mut self.trouble, self.landed) {
-            trouble.retry_at = trouble.retry_at.min(landed.plus(schedule::REST));
-        }
+    fn cut_rest(&mut self) {
+        let earliest = self.landed.plus(schedule::REST);
+        self.not_before = self.not_before.min(earliest);
     }
 
     fn land(&mut self, now: Now) -> Flight {
-        self.landed = Some(now.boot);
+        self.landed = now.boot;
         self.flight.take().unwrap_or(Flight { since: now.boot, disturbed: false })
     }
 
@@ -236,7 +232,14 @@ impl Machine {
             deadline: twin.map_or(deadline, |held| deadline.min(held.validity.deadline)),
         };
         match arrival::judge(validity, grant.date, now) {
-            Ok(()) => self.obtained(grant, validity, now, jitter),
+            Ok(()) => {
+                let news = self.obtained(grant, validity, now, jitter);
+                if flight.disturbed {
+                    // It may have aged on the way, asleep in a socket.
+                    self.clock_changed();
+                }
+                news
+            }
             Err(failure) => self.failed(failure, &flight, now, jitter),
         }
     }
@@ -256,14 +259,16 @@ impl Machine {
         let obtained = twin.map_or(now.wall, |held| held.obtained.min(now.wall));
         let newest = self.held.as_ref().map_or(0, |held| held.generation);
         let generation = newest + u64::from(rotated);
+        let life = arrival::life(&grant, now);
         self.held = Some(Held {
             generation,
             access_key_id: grant.credentials.access_key_id().to_owned(),
             obtained,
             validity,
             reserve: reserve(validity.left(now), jitter),
-            proper_reserve: reserve(validity.deadline.since(now.boot), jitter),
+            proper_reserve: reserve(life, jitter),
         });
+        self.not_before = now.boot.plus(schedule::rest(life));
         self.trouble = None;
         self.echo.forget();
         News::obtained(Obtained {
@@ -292,8 +297,8 @@ impl Machine {
             schedule::back_off(left, failures, jitter)
         };
         let level = self.echo.level(&failure, !left.is_zero(), now.boot);
-        self.trouble =
-            Some(Trouble { last: failure.clone(), failures, retry_at: now.boot.plus(wait) });
+        self.trouble = Some(Trouble { last: failure.clone(), failures });
+        self.not_before = now.boot.plus(wait);
         News { outcome: Outcome::Failed(failure), level }
     }
 }
@@ -314,3 +319,6 @@ impl Held {
 fn reserve(life: Duration, jitter: f64) -> Duration {
     life.saturating_sub(schedule::hold(life, jitter))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,3 +6,8 @@ pub mod news;
 pub mod port;
 pub mod schedule;
 pub mod task;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod year;

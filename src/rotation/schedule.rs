@@ -9,8 +9,10 @@ use std::time::Duration;
 /// The pause after an attempt before a waiting request may cause another.
 pub const REST: Duration = Duration::from_secs(2);
 
-/// The shortest time between a success and the next attempt, whatever STS grants.
-pub const SHORTEST_HOLD: Duration = Duration::from_millis(500);
+/// The shortest time for which a set is held, whatever its life.
+const SHORTEST_HOLD: Duration = Duration::from_millis(500);
+/// The longest time for which a success forbids another attempt.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// The shortest back-off: attempts crowd towards the expiration no closer than this.
 const FLOOR: Duration = Duration::from_secs(1);
@@ -28,6 +30,15 @@ const CEILING_UNSERVED: Duration = Duration::from_secs(30);
 pub fn hold(life: Duration, jitter: f64) -> Duration {
     let half = life / 2;
     half.saturating_sub(share(half / 10, jitter)).max(SHORTEST_HOLD)
+}
+
+/// How long a success forbids another attempt, for a set meant to live this long.
+///
+/// Of no account while the clock is right. Where it is wrong by nearly a whole
+/// life, every set seems to end at once, and asking sooner gets nothing better.
+#[must_use]
+pub fn rest(life: Duration) -> Duration {
+    (life / 20).clamp(SHORTEST_HOLD, LONGEST_REST)
 }
 
 /// How long to wait after `failures` attempts failed in a row.
@@ -83,7 +94,12 @@ mod tests {
             let half = life / 2;
             let hold = hold(life, jitter);
             prop_assert!(hold <= half.max(SHORTEST_HOLD));
-            prop_assert!(hold >= (half - half / 10).min(half));
+            prop_assert!(hold + half / 10 >= half);
+        }
+
+        #[test]
+        fn no_rest_outlasts_the_hold(life in life(), jitter in jitter()) {
+            prop_assert!(rest(life) <= hold(life, jitter));
         }
 
         #[test]

@@ -196,3 +196,6 @@ fn out_of_time(patience: Duration) -> Failure {
     Failure::new(Kind::Unreachable, format!("no credentials within {} s", patience.as_secs()))
         .hint("is STS, or a proxy on the way to it, hanging?")
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,11 @@
 //! cancels it when the clock is set or the machine resumes. Elsewhere we sleep
 //! in slices and compare the two clocks after each.
 
-#[cfg(any(not(target_os = "linux"), test))]
-mod slices;
+pub mod slices;
 #[cfg(target_os = "linux")]
-mod timer;
+pub mod timer;
 
 #[cfg(not(target_os = "linux"))]
-pub use slices::WallAlarm;
+pub use slices::SlicedAlarm as WallAlarm;
 #[cfg(target_os = "linux")]
-pub use timer::WallAlarm;
+pub use timer::TimerAlarm as WallAlarm;

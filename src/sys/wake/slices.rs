@@ -19,15 +19,15 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// An alarm on the wall clock.
 #[derive(Debug)]
-pub struct WallAlarm {
+pub struct SlicedAlarm {
     seen: Now,
 }
 
-impl WallAlarm {
+impl SlicedAlarm {
     /// Sets one up.
     ///
     /// # Errors
-    /// None here; where there is a descriptor to get, it may be missing.
+    /// None; the signature is that of the alarm of Linux.
     pub fn new() -> io::Result<Self> {
         let seen = SystemClock.now();
         Ok(Self { seen })
@@ -40,7 +40,7 @@ impl WallAlarm {
     }
 }
 
-impl Alarm for WallAlarm {
+impl Alarm for SlicedAlarm {
     async fn ring_at(&mut self, at: Option<Timestamp>) -> Rang {
         // Between two calls any time may pass: only a step of the wall clock tells.
         if self.look(Duration::MAX) {
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_rings_when_the_moment_comes_and_not_before() {
-        let mut alarm = WallAlarm::new().unwrap();
+        let mut alarm = SlicedAlarm::new().unwrap();
         let moment = clock::later(SystemClock.now().wall, Duration::from_millis(30));
         assert_eq!(alarm.ring_at(Some(moment)).await, Rang::Due);
         assert!(SystemClock.now().wall >= moment);

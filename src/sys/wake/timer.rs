@@ -24,9 +24,9 @@ const MAKESHIFT: Duration = Duration::from_secs(15);
 
 /// An alarm on the wall clock.
 #[derive(Debug)]
-pub struct WallAlarm(AsyncFd<OwnedFd>);
+pub struct TimerAlarm(AsyncFd<OwnedFd>);
 
-impl WallAlarm {
+impl TimerAlarm {
     /// Sets one up, within a Tokio runtime.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl WallAlarm {
     }
 }
 
-impl Alarm for WallAlarm {
+impl Alarm for TimerAlarm {
     async fn ring_at(&mut self, at: Option<Timestamp>) -> Rang {
         match self.wait(at).await {
             Ok(()) => Rang::Due,
@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_rings_when_the_moment_comes_and_not_before() {
-        let mut alarm = WallAlarm::new().unwrap();
+        let mut alarm = TimerAlarm::new().unwrap();
         let moment = soon(30);
         assert_eq!(alarm.ring_at(Some(moment)).await, Rang::Due);
         assert!(SystemClock.now().wall >= moment);
@@ -109,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_rings_at_once_for_a_moment_that_is_past() {
-        let mut alarm = WallAlarm::new().unwrap();
+        let mut alarm = TimerAlarm::new().unwrap();
         for past in [Timestamp::MIN, Timestamp::UNIX_EPOCH, SystemClock.now().wall] {
             assert_eq!(alarm.ring_at(Some(past)).await, Rang::Due);
         }
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_rings_again_and_a_later_moment_replaces_an_earlier_one() {
-        let mut alarm = WallAlarm::new().unwrap();
+        let mut alarm = TimerAlarm::new().unwrap();
         assert_eq!(alarm.ring_at(Some(soon(5))).await, Rang::Due);
         assert_eq!(alarm.ring_at(Some(soon(5))).await, Rang::Due);
         let dropped = alarm.ring_at(Some(soon(1)));
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_moment_that_was_given_up_half_way_rings_nothing() {
-        let mut alarm = WallAlarm::new().unwrap();
+        let mut alarm = TimerAlarm::new().unwrap();
         tokio::select! {
             biased;
             _ = alarm.ring_at(Some(soon(1))) => unreachable!("it cannot have rung at its first poll"),
@@ -142,8 +142,8 @@ mod tests {
 
     #[tokio::test]
     async fn with_nothing_to_wait_for_it_keeps_silent() {
-        let mut alarm = WallAlarm::new().unwrap();
-        let mut other = WallAlarm::new().unwrap();
+        let mut alarm = TimerAlarm::new().unwrap();
+        let mut other = TimerAlarm::new().unwrap();
         tokio::select! {
             rang = alarm.ring_at(None) => panic!("rang for nothing: {rang:?}"),
             rang = other.ring_at(Some(soon(30))) => assert_eq!(rang, Rang::Due),
