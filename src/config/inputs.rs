@@ -58,6 +58,22 @@ pub struct ConfigFile {
     pub text: Secret,
 }
 
+impl ConfigFile {
+    /// Where it is looked for without `--config`: the first that exists is taken.
+    #[must_use]
+    pub fn places(environment: &Environment) -> Vec<PathBuf> {
+        let xdg = environment.get("XDG_CONFIG_HOME").map(PathBuf::from);
+        let own = xdg
+            .filter(|path| path.is_absolute())
+            .or_else(|| environment.home().map(|home| home.join(".config")));
+        [own, Some(PathBuf::from("/etc"))]
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join("assumed/config.toml"))
+            .collect()
+    }
+}
+
 /// What there is to resolve.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
@@ -71,4 +87,23 @@ pub struct Inputs {
     pub shared_files: SharedFiles,
     /// Who runs the daemon.
     pub caller: Caller,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_file_is_looked_for_at_home_and_then_in_etc() {
+        let places = |environment: Environment| -> Vec<String> {
+            let places = ConfigFile::places(&environment);
+            places.iter().map(|path| path.display().to_string()).collect()
+        };
+        let etc = "/etc/assumed/config.toml";
+        let home = Environment::default().with("HOME", "/home/jane");
+        assert_eq!(places(home.clone()), ["/home/jane/.config/assumed/config.toml", etc]);
+        let xdg = home.with("XDG_CONFIG_HOME", "/xdg");
+        assert_eq!(places(xdg), ["/xdg/assumed/config.toml", etc]);
+        assert_eq!(places(Environment::default()), [etc]);
+    }
 }
