@@ -29,7 +29,7 @@ pub enum Partition {
     Aws,
     /// `aws-cn`, the Regions in China.
     AwsCn,
-    /// `aws-us-gov`, the GovCloud Regions.
+    /// `aws-us-gov`, the `GovCloud` Regions.
     AwsUsGov,
 }
 

@@ -47,6 +47,17 @@ pub enum Answer {
     Wait,
 }
 
+impl Answer {
+    /// What is sent in any case: who waited for nothing gets a 500 (C11).
+    #[must_use]
+    pub fn into_reply(self) -> Reply {
+        match self {
+            Self::Reply(reply) => reply,
+            Self::Wait => Reply::refusal(Status::InternalServerError),
+        }
+    }
+}
+
 /// Judges one request.
 #[must_use]
 pub fn answer(request: &Request<'_>, view: &View<'_>) -> Answer {

@@ -70,7 +70,9 @@ fn without_port(host: &str) -> Option<&str> {
     };
     let (name, port) = host.split_at_checked(colon)?;
     let digits = port.get(1..)?;
-    (digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit())).then_some(name)
+    let is_port = digits.bytes().all(|b| b.is_ascii_digit())
+        && (digits.is_empty() || digits.parse::<u16>().is_ok());
+    is_port.then_some(name)
 }
 
 /// An address as a host name spells it: brackets are for IPv6 only.
@@ -148,6 +150,8 @@ mod tests {
             "127.7",
             "localhost:80:80",
             "localhost:abc",
+            "localhost:65536",
+            "localhost:99999",
             "localhost:123456",
             "localhost:-1",
             "localhost: 80",

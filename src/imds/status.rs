@@ -17,6 +17,8 @@ pub enum Status {
     NotAllowed = 405,
     /// Nobody waits for our consent.
     ExpectationFailed = 417,
+    /// More than a head may measure (F19).
+    HeadTooLarge = 431,
     /// Nothing valid is held.
     InternalServerError = 500,
 }
