@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::role::Malformed;
 
 /// Whole seconds, or `90s`, `15m`, `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, Malformed> {
+///
+/// # Errors
+/// Where the text is none of these.
+pub fn duration(text: &str) -> Result<Duration, Malformed> {
     let (number, unit) = [("s", 1), ("m", 60), ("h", 3600)]
         .into_iter()
         .find_map(|(letter, unit)| Some((text.strip_suffix(letter)?, unit)))
