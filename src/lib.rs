@@ -12,6 +12,7 @@ pub mod clock;
 pub mod credentials;
 pub mod environment;
 pub mod failure;
+pub mod fatal;
 pub mod role;
 pub mod secret;
 
