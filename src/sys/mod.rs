@@ -1,2 +1,9 @@
-//! Being built.
+//! The door to the operating system: files of the state directory, sockets,
+//! signals, limits, timers.
+
+pub mod hardening;
+pub mod identity;
+pub mod signals;
+pub mod sockets;
+pub mod state;
 pub mod wake;

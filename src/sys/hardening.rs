@@ -1,0 +1,57 @@
+//! What keeps the secrets in memory away from other programs and from disks.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Connections, listeners and files together; a soft limit below this is raised.
+const DESCRIPTORS: u64 = 4096;
+
+/// No core files, no ptrace by others of the same user, no privileges to be won.
+///
+/// Called before the first thread starts.
+///
+/// # Errors
+/// Where the kernel refuses one of the steps.
+pub fn harden() -> io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    not_dumpable()
+}
+
+#[cfg(target_os = "linux")]
+fn not_dumpable() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    // Without this, any program of the same user reads /proc/PID/mem.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps)]
+const fn not_dumpable() -> io::Result<()> {
+    Ok(())
+}
+
+/// Raises the soft limit of open files as far as needed and allowed.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Refused means fewer connections at a time, no more.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardened_process_leaves_no_core() {
+        harden().unwrap();
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    }
+}

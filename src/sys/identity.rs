@@ -1,0 +1,55 @@
+//! Who and where this process is: boot, user, host.
+
+/// Tells one boot of this machine from the next; goes under each token's MAC (T13).
+#[must_use]
+pub fn boot_id() -> String {
+    #[cfg(target_os = "linux")]
+    if let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        return id.trim().to_owned();
+    }
+    // Without one, tokens end with this process.
+    format!("process {} {}", std::process::id(), nonce())
+}
+
+/// The host's name, for `{host}` in a session name.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// A number that no other start of the program begins with.
+#[must_use]
+pub fn nonce() -> u64 {
+    let mut bytes = [0; 8];
+    random(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// Fills `bytes` from the system's generator.
+///
+/// # Panics
+/// Where the system has no random numbers: nothing here is safe without them.
+pub fn random(bytes: &mut [u8]) {
+    use ring::rand::SecureRandom;
+    ring::rand::SystemRandom::new().fill(bytes).expect("the system gives random numbers");
+}
+
+/// A number in `0.0..1.0`, for jitter.
+#[must_use]
+pub fn fraction() -> f64 {
+    let high = u32::try_from(nonce() >> 32).unwrap_or_default();
+    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_has_one_id_and_a_fraction_stays_below_one() {
+        #[cfg(target_os = "linux")]
+        assert_eq!(boot_id(), boot_id());
+        assert!((0..1000).map(|_| fraction()).all(|f| (0.0..1.0).contains(&f)));
+        assert_ne!(nonce(), nonce());
+    }
+}
