@@ -174,7 +174,8 @@ impl<A> Rotation<A> {
         let role = &self.role;
         let next = next.map(tracing::field::display);
         let hint = failure.hint.as_deref();
-        at!(level, event = "failed", %role, error = %failure, hint, next, "no credentials");
+        let code = failure.code.as_deref();
+        at!(level, event = "failed", %role, code, error = %failure, hint, next, "no credentials");
         self.publish.failed(failure);
     }
 }

@@ -1,0 +1,135 @@
+//! One connection: heads in, replies out, until either side ends it.
+//!
+//! Holds no lock across an await. A request that finds nothing valid wakes
+//! rotation and waits for its outcome, 400 ms at most: SDKs give up between
+//! 500 ms and a second (F15, clients need an answer within 450 ms).
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::head;
+use super::payload::Payload;
+use super::reply::{self, Stamp};
+use crate::clock::Clock;
+use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
+use crate::store::Store;
+
+/// A head that does not end, or a connection that idles, is dropped after this (F19).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much hyper reads of a head before it gives up by itself.
+const HEAD_BYTES: usize = 32 * 1024;
+/// How long a request waits for credentials that are on their way.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What all connections of the IMDS listeners share.
+pub struct Site {
+    /// EC2's metadata options.
+    pub options: Options,
+    /// The names by which clients may call us.
+    pub names: HostNames,
+    /// Signs and checks metadata tokens.
+    pub key: TokenKey,
+    /// What is served.
+    pub store: Arc<Store>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Tells rotation that nothing valid was found; false where no attempt will follow soon.
+    pub demand: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Makes each metadata token another; starts anywhere.
+    pub nonce: AtomicU64,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Where a connection comes from, as far as replies depend on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// The accepted socket's own address: always one of our names (F17).
+    pub(super) local: IpAddr,
+}
+
+/// Serves one connection to its end, or to the end of the request in hand after `closing`.
+pub(super) async fn serve(
+    stream: TcpStream,
+    site: Arc<Site>,
+    ends: Ends,
+    closing: CancellationToken,
+) -> Result<(), hyper::Error> {
+    let service = service_fn(move |request| respond(request, Arc::clone(&site), ends));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .half_close(true)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    site: Arc<Site>,
+    ends: Ends,
+) -> Result<Response<Payload>, Infallible> {
+    let fits = head::fits(&request);
+    let closes = !fits || !head::stays_open(request.headers());
+    let reduced = head::reduce(&request);
+    let (mut answer, mut stamp) = site.answer(&reduced, ends, true);
+    if !fits {
+        answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
+    }
+    if matches!(answer, Answer::Wait) {
+        site.next_outcome().await;
+        (answer, stamp) = site.answer(&reduced, ends, false);
+    }
+    Ok(reply::render(&answer.into_reply(), Stamp { closes, ..stamp }))
+}
+
+impl Site {
+    /// The answer from memory, and the dates that go with it.
+    fn answer(&self, request: &imds::Request<'_>, ends: Ends, patient: bool) -> (Answer, Stamp) {
+        let now = self.clock.now();
+        let state = self.store.read();
+        let view = View {
+            options: &self.options,
+            names: &self.names,
+            local: ends.local,
+            key: &self.key,
+            tree: &state.tree,
+            now,
+            nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
+            patient,
+        };
+        let stamp = Stamp { now: now.wall, modified: state.tree.modified(), closes: true };
+        (imds::answer(request, &view), stamp)
+    }
+
+    /// Wakes rotation and waits for what comes of it, until patience ends.
+    async fn next_outcome(&self) {
+        let mut outcomes = self.store.subscribe();
+        if (self.demand)() {
+            // Good or bad, the next answer tells it.
+            let _ = tokio::time::timeout(PATIENCE, outcomes.changed()).await;
+        }
+    }
+}

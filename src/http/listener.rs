@@ -1,0 +1,156 @@
+//! The accept loop: one listener, many connections, and no way to fill it up.
+//!
+//! A transient error never ends the loop; exhaustion pauses it. Who is not
+//! local is turned away on the accepted socket itself, before a byte is read:
+//! an address on `lo` can be reached from the next host on the link.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::connection::{self, Ends, Site};
+use super::rarely::Rarely;
+
+/// How long the loop rests when the machine has no descriptor or memory left.
+const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
+/// How long a peer may leave our bytes unread before the kernel ends the connection.
+const UNREAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// One listening socket and what its connections share.
+#[derive(Debug)]
+pub struct Listener {
+    /// Bound, and not blocking.
+    pub socket: TcpListener,
+    /// What is served on it.
+    pub site: Arc<Site>,
+    /// Caps the connections of all listeners together.
+    pub permits: Arc<Semaphore>,
+    /// Knows every open connection.
+    pub connections: TaskTracker,
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+impl Listener {
+    /// Accepts until `closing`; connections finish the request in hand then.
+    pub async fn serve(self, closing: CancellationToken) {
+        let (strangers, exhaustion) = (Rarely::default(), Rarely::default());
+        loop {
+            let accepted = tokio::select! {
+                () = closing.cancelled() => return,
+                accepted = self.accept(&exhaustion) => accepted,
+            };
+            if let Some((stream, peer, permit)) = accepted {
+                match admit(&stream, peer) {
+                    Some(ends) => self.spawn(stream, ends, permit, closing.clone()),
+                    None => self.turned_away(peer, &strangers),
+                }
+            }
+        }
+    }
+
+    /// The next connection and its permit; `None` where this one came to nothing.
+    async fn accept(&self, exhaustion: &Rarely) -> Option<Accepted> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        match self.socket.accept().await {
+            Ok((stream, peer)) => Some((stream, peer, permit)),
+            Err(error) if concerns_one_connection(&error) => None,
+            Err(error) => {
+                if exhaustion.again(self.site.clock.now().boot) {
+                    warn!(%error, "cannot accept connections for now");
+                }
+                tokio::time::sleep(EXHAUSTION_PAUSE).await;
+                None
+            }
+        }
+    }
+
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        ends: Ends,
+        permit: OwnedSemaphorePermit,
+        closing: CancellationToken,
+    ) {
+        let site = Arc::clone(&self.site);
+        self.connections.spawn(async move {
+            if let Err(error) = connection::serve(stream, site, ends, closing).await {
+                debug!(%error, "connection ended early");
+            }
+            drop(permit);
+        });
+    }
+
+    fn turned_away(&self, peer: SocketAddr, strangers: &Rarely) {
+        if strangers.again(self.site.clock.now().boot) {
+            warn!(%peer, "turned a connection away: it does not come from this machine");
+        } else {
+            debug!(%peer, "turned a connection away");
+        }
+    }
+}
+
+/// True for what accept(2) reports of a connection that died in the queue.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::Interrupted
+            | Kind::TimedOut
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::HostUnreachable
+    )
+}
+
+/// The ends of a connection that may stay; `None` for a stranger.
+fn admit(stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
+    let local = stream.local_addr().ok()?.ip().to_canonical();
+    let peer = peer.ip().to_canonical();
+    if !is_local(peer, local) {
+        return None;
+    }
+    tune(stream);
+    Some(Ends { local })
+}
+
+/// A local peer is on loopback, or has the very address that it called.
+fn is_local(peer: IpAddr, local: IpAddr) -> bool {
+    peer.is_loopback() || peer == local
+}
+
+/// Best effort: a connection without these still works.
+fn tune(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_LIMIT));
+    #[cfg(not(target_os = "linux"))]
+    let _ = (SockRef::from(stream), UNREAD_LIMIT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_peer_is_on_loopback_or_has_the_address_it_called() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(is_local(ip("127.0.0.1"), ip("127.0.0.1")));
+        assert!(is_local(ip("127.0.0.1"), ip("169.254.169.254")));
+        assert!(is_local(ip("::1"), ip("fd00:ec2::254")));
+        assert!(is_local(ip("169.254.169.254"), ip("169.254.169.254")));
+        assert!(!is_local(ip("172.17.0.2"), ip("172.17.0.1")));
+        assert!(!is_local(ip("169.254.169.253"), ip("169.254.169.254")));
+    }
+}

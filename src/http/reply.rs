@@ -1,0 +1,119 @@
+//! A reply of the rules as a hyper response, its fields in stack N's order (F5).
+//!
+//! Dates are rendered once a second, everything else is a constant, a number
+//! or bytes that were rendered at publication.
+
+use std::cell::RefCell;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hyper::ext::ReasonPhrase;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use jiff::Timestamp;
+
+use super::payload::Payload;
+use crate::imds::{Reply, ReplyBody, ReplyField};
+
+const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+// Clouds are told apart by this name (F2).
+const SERVER: HeaderValue = HeaderValue::from_static("EC2ws");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+const NO_RANGES: HeaderValue = HeaderValue::from_static("none");
+
+/// What a response needs beside the reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    /// For `Date`.
+    pub(super) now: Timestamp,
+    /// For `Last-Modified` (G6).
+    pub(super) modified: Timestamp,
+    /// Whether the connection ends with this reply.
+    pub(super) closes: bool,
+}
+
+/// The response to write; for HEAD, hyper leaves the body out and its length in (F9).
+pub(super) fn render(reply: &Reply, stamp: Stamp) -> Response<Payload> {
+    let mut response = Response::new(Payload::new(body(reply.body())));
+    let status = StatusCode::from_u16(reply.status.code());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = HeaderMap::with_capacity(8);
+    for field in reply.fields() {
+        write(response.headers_mut(), field, stamp);
+    }
+    if let Some(reason) = reply.status.reason() {
+        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    }
+    response
+}
+
+fn write(headers: &mut HeaderMap, field: ReplyField, stamp: Stamp) {
+    let (name, value) = match field {
+        ReplyField::Ttl(seconds) => (TTL, seconds.into()),
+        ReplyField::Allow(methods) => (header::ALLOW, HeaderValue::from_static(methods)),
+        ReplyField::ContentType(kind) => (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        ReplyField::AcceptRanges => (header::ACCEPT_RANGES, NO_RANGES),
+        ReplyField::LastModified => {
+            (header::LAST_MODIFIED, MODIFIED.with(|date| date.of(stamp.modified.min(stamp.now))))
+        }
+        ReplyField::ContentLength(length) => (header::CONTENT_LENGTH, length.into()),
+        ReplyField::Date => (header::DATE, DATE.with(|date| date.of(stamp.now))),
+        ReplyField::Server => (header::SERVER, SERVER),
+        ReplyField::Connection if stamp.closes => (header::CONNECTION, CLOSE),
+        ReplyField::Connection => return,
+    };
+    headers.append(name, value);
+}
+
+fn body(body: ReplyBody) -> Bytes {
+    match body {
+        ReplyBody::Empty => Bytes::new(),
+        ReplyBody::Static(bytes) => Bytes::from_static(bytes),
+        ReplyBody::Shared(bytes) => bytes,
+        ReplyBody::Token(text) => Bytes::copy_from_slice(&text),
+    }
+}
+
+thread_local! {
+    static DATE: HttpDate = const { HttpDate::never() };
+    static MODIFIED: HttpDate = const { HttpDate::never() };
+}
+
+/// The last moment that was rendered, and its text.
+struct HttpDate(RefCell<Option<(i64, HeaderValue)>>);
+
+impl HttpDate {
+    const fn never() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    fn of(&self, moment: Timestamp) -> HeaderValue {
+        let second = moment.as_second();
+        let mut last = self.0.borrow_mut();
+        match &*last {
+            Some((rendered, value)) if *rendered == second => value.clone(),
+            _ => last.insert((second, http_date(moment))).1.clone(),
+        }
+    }
+}
+
+fn http_date(moment: Timestamp) -> HeaderValue {
+    // RFC 9110 has no years before 1970; a clock that is so wrong shows the epoch.
+    let shown = SystemTime::from(moment.max(Timestamp::UNIX_EPOCH));
+    HeaderValue::try_from(httpdate::fmt_http_date(shown)).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_rendered_anew_when_its_second_is_over() {
+        let date = HttpDate::never();
+        let at = |second| date.of(Timestamp::from_second(second).unwrap());
+        assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(at(1), "Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(at(1), "Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(at(-5), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+}
