@@ -1,1 +1,122 @@
-//! Being built.
+//! The command line: one table of verbs, from which parsing and `--help` come.
+//!
+//! Reads arguments, environment and files, hands values to the floors below,
+//! and turns what comes back into words and an exit code.
+
+// Doc comments on arguments are help texts, not Markdown.
+#![allow(clippy::doc_markdown)]
+
+mod conformance;
+mod demo;
+mod inputs;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Log, Overrides};
+use crate::fatal::{Exit, Fatal};
+use crate::role::Malformed;
+
+/// Has an AWS role assumed, and serves its credentials where every SDK looks
+#[derive(Debug, Parser)]
+#[command(name = "assumed", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+struct Globals {
+    /// The settings file [default: ~/.config/assumed/config.toml, else /etc/assumed/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the token key and the lock live
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// How much is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How log lines look: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Run),
+    Demo(demo::Demo),
+    Conformance(conformance::Conformance),
+}
+
+/// Runs the program and says how it ended.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let outcome = match cli.verb {
+        Verb::Run(run) => run::main(run, &cli.globals),
+        Verb::Demo(demo) => demo::main(&demo, &cli.globals),
+        Verb::Conformance(conformance) => conformance::main(conformance),
+    };
+    outcome.unwrap_or_else(|fatal| end(&fatal))
+}
+
+/// Help and version are no mistakes; the rest is `EX_USAGE`.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to be told when the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}
+
+fn end(fatal: &Fatal) -> ExitCode {
+    let _ = writeln!(io::stderr(), "assumed: {fatal}");
+    fatal.exit.into()
+}
+
+impl Globals {
+    /// What these say to the settings; a verb adds its own.
+    fn overrides(&self, state_dir: Option<&Path>) -> Overrides {
+        Overrides {
+            state_dir: state_dir.map(Path::to_owned).or_else(|| self.state_dir.clone()),
+            log_level: self.log_level.clone(),
+            log_format: self.log_format.clone(),
+            ..Overrides::default()
+        }
+    }
+
+    /// For verbs without settings.
+    fn log(&self) -> Result<Log, Fatal> {
+        Ok(Log {
+            level: parsed(self.log_level.as_deref())?,
+            format: parsed(self.log_format.as_deref())?,
+            file: None,
+        })
+    }
+}
+
+fn parsed<T: Default + FromStr<Err = Malformed>>(text: Option<&str>) -> Result<T, Fatal> {
+    let wrong = |malformed: Malformed| Fatal::new(Exit::Usage, malformed.to_string());
+    text.map_or_else(|| Ok(T::default()), |text| text.parse().map_err(wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_verbs_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
