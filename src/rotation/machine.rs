@@ -268,7 +268,8 @@ impl Machine {
             reserve: reserve(validity.left(now), jitter),
             proper_reserve: reserve(life, jitter),
         });
-        self.not_before = now.boot.plus(schedule::rest(life));
+        let longest = life.max(clock::until(now.wall, validity.expires));
+        self.not_before = now.boot.plus(schedule::rest(longest));
         self.trouble = None;
         self.echo.forget();
         News::obtained(Obtained {

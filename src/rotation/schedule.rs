@@ -32,9 +32,10 @@ pub fn hold(life: Duration, jitter: f64) -> Duration {
     half.saturating_sub(share(half / 10, jitter)).max(SHORTEST_HOLD)
 }
 
-/// How long a success forbids another attempt, for a set meant to live this long.
+/// How long a success forbids another attempt, for a set with this life by
+/// whichever clock gives it more.
 ///
-/// Of no account while the clock is right. Where it is wrong by nearly a whole
+/// Of no account while the clocks agree. Where they differ by nearly a whole
 /// life, every set seems to end at once, and asking sooner gets nothing better.
 #[must_use]
 pub fn rest(life: Duration) -> Duration {

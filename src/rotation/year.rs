@@ -456,7 +456,7 @@ fn live(session: Duration) {
         assert!(tally.failures > tally.wrong_clocks + tally.expired_on_arrival);
         assert!(tally.wrong_clocks > 100 && tally.expired_on_arrival > 100);
         assert!(tally.refreshes > 100 && tally.calm > YEAR / 2);
-        assert_eq!(tally.requests > 100, with_requests);
+        assert_eq!(tally.requests > 0, with_requests);
     }
 }
 

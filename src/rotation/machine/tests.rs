@@ -389,6 +389,15 @@ fn a_clock_ahead_by_nearly_a_life_causes_no_storm() {
 }
 
 #[test]
+fn a_date_ahead_by_nearly_a_life_causes_no_storm() {
+    let mut role = Role::begin();
+    let mut grant = samples::grant(1, role.now().wall, HOUR);
+    grant.date = grant.date.map(|date| clock::later(date, 3597 * SECOND));
+    snapshot(role.on(Event::Got(grant)));
+    assert_eq!(role.wait(), 30 * SECOND);
+}
+
+#[test]
 fn sessions_from_two_seconds_to_36_hours_rotate_without_a_gap() {
     for seconds in [2, 3, 5, 30, 120, 900, 3600, 12 * 3600, 36 * 3600] {
         let life = Duration::from_secs(seconds);
