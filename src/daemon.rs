@@ -23,7 +23,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{RoleSettings, Settings};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
-use crate::http::{Listener, Site};
+use crate::http::{Listener, Site, Terms};
 use crate::imds::{Facts, HostNames, TokenKey};
 use crate::role::AccountId;
 use crate::rotation::port::{Assume, Publish};
@@ -39,6 +39,9 @@ use crate::sys::{hardening, identity, sockets};
 const MOST_CONNECTIONS: usize = 1024;
 /// How long requests in hand may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a thread that resolved a name waits for another one.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Something else that lives as long as the daemon: the embedded STS of `demo`.
 pub type Companion = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -154,9 +157,12 @@ impl Daemon {
     fn site(&self, store: &Arc<Store>, clock: &Arc<dyn Clock>, bell: &Bell) -> Site {
         let bell = bell.clone();
         let bound = self.addresses().into_iter().map(|address| address.ip());
-        Site {
+        let terms = Terms {
             options: self.settings.imds,
             names: HostNames::new(bound, self.settings.hosts.iter().cloned()),
+        };
+        Site {
+            terms: watch::Sender::new(terms),
             key: TokenKey::new(&self.key, &identity::boot_id()),
             store: Arc::clone(store),
             clock: Arc::clone(clock),
@@ -243,6 +249,8 @@ pub fn run_alone(companion: Companion) -> Result<(), Fatal> {
 fn runtime() -> Result<Runtime, Fatal> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // The resolver's thread goes while its caller is still awake.
+        .thread_keep_alive(IDLE_THREAD)
         .build()
         .map_err(|error| bug("cannot start the runtime", &error))
 }

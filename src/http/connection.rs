@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::head;
@@ -32,12 +33,19 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// How long a request waits for credentials that are on their way.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// What all connections of the IMDS listeners share.
-pub struct Site {
+/// What a reload may change between two requests.
+#[derive(Debug)]
+pub struct Terms {
     /// EC2's metadata options.
     pub options: Options,
     /// The names by which clients may call us.
     pub names: HostNames,
+}
+
+/// What all connections of the IMDS listeners share.
+pub struct Site {
+    /// Each request is judged by those of its moment.
+    pub terms: watch::Sender<Terms>,
     /// Signs and checks metadata tokens.
     pub key: TokenKey,
     /// What is served.
@@ -52,7 +60,7 @@ pub struct Site {
 
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Site").field("terms", &*self.terms.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -109,10 +117,10 @@ impl Site {
     /// The answer from memory, and the dates that go with it.
     fn answer(&self, request: &imds::Request<'_>, ends: Ends, patient: bool) -> (Answer, Stamp) {
         let now = self.clock.now();
-        let state = self.store.read();
+        let (terms, state) = (self.terms.borrow(), self.store.read());
         let view = View {
-            options: &self.options,
-            names: &self.names,
+            options: &terms.options,
+            names: &terms.names,
             local: ends.local,
             key: &self.key,
             tree: &state.tree,

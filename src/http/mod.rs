@@ -11,5 +11,5 @@ mod payload;
 mod rarely;
 mod reply;
 
-pub use connection::Site;
+pub use connection::{Site, Terms};
 pub use listener::Listener;
