@@ -123,7 +123,7 @@ pub(super) enum Test {
     Version(String),
     /// All header fields, in this order.
     Fields(Vec<String>),
-    /// All members of the JSON body, in this order.
+    /// All members of the JSON body, in this order; `Name?` may be missing.
     Members(Vec<String>),
     /// These lines are in the body, in this order.
     Includes(Vec<String>),

@@ -9,42 +9,29 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::case::{Case, Check, Expected, Need, Outcome, Request, Step, Test};
-use super::report::Verdict;
+use super::report::{Verdict, failed};
 use super::template::{fill, fill_shown};
 use super::wire::{Trouble, Wire};
 use super::world::World;
 use super::{check, walk};
 
-/// Why the rest of a case is not walked.
-pub(super) enum Stop {
-    Failed { expected: String, got: String },
-    Skipped(String),
-}
-
 /// Runs one case.
 pub(super) fn run(case: &Case, world: &mut World<'_>) -> Verdict {
     if let Some(reason) = world.exhausted() {
-        return Verdict::Failed { expected: "an answer".to_owned(), got: reason.to_owned() };
+        return failed("an answer", &reason);
     }
     let mut course =
         Course { world, wire: None, awaited: VecDeque::new(), kept: BTreeMap::new(), heard: false };
     let ended = course.needs(&case.needs).and_then(|()| course.steps(&case.steps));
-    course.hang_up();
-    let heard = course.heard || ended.is_ok();
-    match ended {
-        Ok(()) => {
-            world.note(heard);
-            Verdict::Passed
-        }
-        Err(Stop::Skipped(reason)) => Verdict::Skipped(world.secrets.redact(&reason)),
-        Err(Stop::Failed { expected, got }) => {
-            world.note(heard);
-            Verdict::Failed {
-                expected: world.secrets.redact(&expected),
-                got: world.secrets.redact(&got),
-            }
-        }
-    }
+    let heard = course.heard;
+    let shown = |text: &str| world.secrets.redact(text);
+    let (verdict, heard) = match ended {
+        Err(Verdict::Failed { expected, got }) => (failed(&shown(&expected), &shown(&got)), heard),
+        Err(Verdict::Skipped(reason)) => (Verdict::Skipped(shown(&reason)), true),
+        Ok(()) | Err(Verdict::Passed) => (Verdict::Passed, true),
+    };
+    world.note(heard);
+    verdict
 }
 
 /// One case under way.
@@ -58,7 +45,7 @@ struct Course<'w, 'a> {
 }
 
 impl Course<'_, '_> {
-    fn needs(&mut self, needs: &[Need]) -> Result<(), Stop> {
+    fn needs(&mut self, needs: &[Need]) -> Result<(), Verdict> {
         for need in needs {
             let mut put = |text: &String| self.text(text);
             let filled = match need {
@@ -70,12 +57,12 @@ impl Course<'_, '_> {
                     Need::Unlisted { name: put(name)?, directory: put(directory)? }
                 }
             };
-            self.world.lacks(&filled).map_err(Stop::Skipped)?;
+            self.world.meet(&filled)?;
         }
         Ok(())
     }
 
-    fn steps(&mut self, steps: &[Step]) -> Result<(), Stop> {
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Verdict> {
         let mut outgoing = Vec::new();
         for step in steps {
             if !matches!(step, Step::Request(_)) {
@@ -103,12 +90,12 @@ impl Course<'_, '_> {
         Ok(())
     }
 
-    fn request(&mut self, request: &Request) -> Result<Vec<u8>, Stop> {
+    fn request(&mut self, request: &Request) -> Result<Vec<u8>, Verdict> {
         self.awaited.push_back(request.method.clone());
         self.bytes(&request.bytes)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Verdict> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -122,7 +109,7 @@ impl Course<'_, '_> {
         Ok(())
     }
 
-    fn answer(&mut self, expected: &Expected) -> Result<(), Stop> {
+    fn answer(&mut self, expected: &Expected) -> Result<(), Verdict> {
         if self.wire.is_none() {
             // A case may also say nothing and wait for the end.
             let connected = self.world.connect();
@@ -155,7 +142,7 @@ impl Course<'_, '_> {
         due.into_iter().try_for_each(|check| self.check(check, &answer))
     }
 
-    fn check(&mut self, check: &Check, answer: &Answer) -> Result<(), Stop> {
+    fn check(&mut self, check: &Check, answer: &Answer) -> Result<(), Verdict> {
         let fault = match &check.test {
             Test::Keep(name, subject) => match check::value(subject, answer) {
                 Ok(value) => {
@@ -181,18 +168,18 @@ impl Course<'_, '_> {
         self.awaited.clear();
     }
 
-    fn value(&mut self, name: &str) -> Result<Vec<u8>, Stop> {
+    fn value(&mut self, name: &str) -> Result<Vec<u8>, Verdict> {
         match self.kept.get(name) {
             Some(value) => Ok(value.clone()),
-            None => self.world.value(name).map_err(Stop::Skipped),
+            None => self.world.value(name),
         }
     }
 
-    fn bytes(&mut self, template: &str) -> Result<Vec<u8>, Stop> {
+    fn bytes(&mut self, template: &str) -> Result<Vec<u8>, Verdict> {
         fill(template, &mut |name| self.value(name))
     }
 
-    fn text(&mut self, template: &str) -> Result<String, Stop> {
+    fn text(&mut self, template: &str) -> Result<String, Verdict> {
         let bytes = self.bytes(template)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -206,10 +193,6 @@ fn left_over(wire: &mut Wire<'_>) -> Option<String> {
         Err(Trouble::Silent) => Some("the connection stays open".to_owned()),
         Err(trouble) => Some(trouble.to_string()),
     }
-}
-
-pub(super) fn failed(expected: &str, got: &impl ToString) -> Stop {
-    Stop::Failed { expected: expected.to_owned(), got: got.to_string() }
 }
 
 /// Lets time pass, where time is the rule: waits for a message that nobody sends.

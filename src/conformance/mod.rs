@@ -101,7 +101,7 @@ pub fn run(url: &str, options: &Options, clock: &dyn Clock) -> Result<Report, Un
 fn tried(cases: &[Case], target: &Target, limits: Limits, clock: &dyn Clock) -> Report {
     let findings = thread::scope(|scope| {
         let beside = |case: &Case| {
-            let patience = case.patience?;
+            let patience = case.patience?.min(limits.run);
             let limits = Limits { silence: patience, answer: patience, ..limits };
             let case = case.clone();
             Some(scope.spawn(move || engine::run(&case, &mut World::new(target, limits, clock))))

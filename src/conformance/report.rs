@@ -22,6 +22,11 @@ pub enum Verdict {
     Skipped(String),
 }
 
+/// A rule that is not kept.
+pub(super) fn failed(expected: &str, got: &impl ToString) -> Verdict {
+    Verdict::Failed { expected: expected.to_owned(), got: got.to_string() }
+}
+
 /// One case and its end.
 #[derive(Debug, Clone)]
 pub struct Finding {

@@ -4,7 +4,7 @@
 //! what it finds it copies into files that everybody can read (C2).
 
 use super::check;
-use super::engine::{Stop, failed};
+use super::report::{Verdict, failed};
 use super::world::World;
 
 /// The one directory that cloud-init leaves out, by its exact name.
@@ -13,7 +13,7 @@ const DEEPEST: usize = 12;
 const MOST: usize = 2000;
 
 /// Walks from a directory, given with its final slash.
-pub(super) fn walk(world: &mut World<'_>, from: &str) -> Result<(), Stop> {
+pub(super) fn walk(world: &mut World<'_>, from: &str) -> Result<(), Verdict> {
     let mut open = vec![(from.to_owned(), 0)];
     let mut seen = 0;
     while let Some((path, depth)) = open.pop() {
@@ -30,16 +30,14 @@ pub(super) fn walk(world: &mut World<'_>, from: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-fn served(world: &mut World<'_>, path: &str) -> Result<String, Stop> {
+fn served(world: &mut World<'_>, path: &str) -> Result<String, Verdict> {
     if let Some(reason) = world.exhausted() {
         return Err(failed(&format!("200 for the listed {path}"), &reason));
     }
-    let answer = world.fetch(path);
-    let status =
-        answer.as_ref().map_or_else(|| "no answer".to_owned(), super::answer::Answer::status);
-    let Some(answer) = answer.filter(|answer| answer.code == 200) else {
-        return Err(failed(&format!("200 for the listed {path}"), &status));
-    };
+    let answer = world.fetch(path)?;
+    if answer.code != 200 {
+        return Err(failed(&format!("200 for the listed {path}"), &answer.status()));
+    }
     if !check::is_harmless(&answer.body) || world.secrets.is_in(&answer.body) {
         return Err(failed("no secret outside security-credentials/", &format!("one in {path}")));
     }
