@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::answer::Answer;
 use super::case::{Case, Check, Expected, Need, Outcome, Request, Step, Test};
-use super::report::{Verdict, failed};
+use super::report::{Verdict, failed, untried};
 use super::template::{fill, fill_shown};
 use super::wire::{Trouble, Wire};
 use super::world::World;
@@ -18,7 +18,7 @@ use super::{check, walk};
 /// Runs one case.
 pub(super) fn run(case: &Case, world: &mut World<'_>) -> Verdict {
     if let Some(reason) = world.exhausted() {
-        return failed("an answer", &reason);
+        return untried(reason);
     }
     let mut course =
         Course { world, wire: None, awaited: VecDeque::new(), kept: BTreeMap::new(), heard: false };

@@ -1,5 +1,6 @@
 //! What came of a run: for people a table and each failure, for programs JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -20,6 +21,13 @@ pub enum Verdict {
     },
     /// There was nothing to judge, and why.
     Skipped(String),
+}
+
+const UNTRIED: &str = "not tried: ";
+
+/// A case that came too late; broken, for nothing says that the rule is kept.
+pub(super) fn untried(why: &str) -> Verdict {
+    failed("an answer", &format!("{UNTRIED}{why}"))
 }
 
 /// A rule that is not kept.
@@ -164,20 +172,24 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
+        let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
         for finding in &self.findings {
             match &finding.verdict {
                 Verdict::Passed => {}
                 Verdict::Skipped(reason) => {
                     writeln!(f, "skipped {}\n    {reason}", finding.title())?;
                 }
+                Verdict::Failed { got, .. } if got.starts_with(UNTRIED) => {
+                    *untried.entry(got).or_default() += 1;
+                }
                 Verdict::Failed { expected, got } => {
-                    writeln!(
-                        f,
-                        "FAILED  {}\n    expected  {expected}\n    got       {got}",
-                        finding.title()
-                    )?;
+                    let title = finding.title();
+                    writeln!(f, "FAILED  {title}\n    expected  {expected}\n    got       {got}")?;
                 }
             }
+        }
+        for (why, count) in untried {
+            writeln!(f, "FAILED  {count} more cases {why}")?;
         }
         writeln!(f, "{}", self.counts())
     }
@@ -208,6 +220,15 @@ mod tests {
             assert_eq!(report.holds(), holds);
             assert_eq!(report.json().get("holds"), Some(&json!(holds)));
         }
+    }
+
+    #[test]
+    fn what_was_not_tried_is_told_once() {
+        let late = || finding(Grade::Must, untried("it is late"));
+        let report = Report { findings: vec![late(), late()] };
+        let text = report.to_string();
+        assert!(text.contains("FAILED  2 more cases not tried: it is late\n0 passed, 2 failed"));
+        assert!(!report.holds());
     }
 
     #[test]

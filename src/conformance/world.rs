@@ -59,9 +59,9 @@ impl<'a> World<'a> {
     /// Why no further case is tried, if none is.
     pub(super) fn exhausted(&self) -> Option<&'static str> {
         if self.clock.now().boot >= self.deadline {
-            return Some("not tried: the time for the whole run is over");
+            return Some("the time for the whole run is over");
         }
-        (self.silent >= PATIENCE).then_some("not tried: the server has stopped answering")
+        (self.silent >= PATIENCE).then_some("the server has stopped answering")
     }
 
     /// Counts the cases in which nothing was heard.
