@@ -166,10 +166,7 @@ impl Daemon {
             key: TokenKey::new(&self.key, &identity::boot_id()),
             store: Arc::clone(store),
             clock: Arc::clone(clock),
-            demand: Box::new(move || {
-                bell.demand();
-                true
-            }),
+            demand: Box::new(move |now| bell.demand(now)),
             nonce: AtomicU64::new(identity::nonce()),
         }
     }

@@ -167,6 +167,21 @@ fn an_outage_across_expiry_ends_in_500_and_heals() {
     assert_eq!(client.credentials().status, 200);
 }
 
+// An attempt cannot begin within two seconds of the last one, so waiting is in vain.
+#[test]
+fn in_an_outage_most_requests_are_answered_at_once() {
+    let sts = Sts::start(sessions_of(3600));
+    sts.emulator.script(|script| script.standing = Some(Fault::Error(Code::ServiceUnavailable)));
+    let home = home(&sts);
+    let mut daemon = started(&home);
+    let client = Client::new(daemon.address());
+    daemon.event("failed");
+    let before = sts.emulator.total();
+    let answers: Vec<u16> = (0..50).map(|_| client.credentials().status).collect();
+    assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
+    assert!(sts.emulator.total() - before <= 2, "requests do not reach STS");
+}
+
 #[test]
 fn exit_on_refusal_ends_with_77() {
     let sts = Sts::start(sessions_of(3600));

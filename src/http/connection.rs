@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::head;
 use super::payload::Payload;
 use super::reply::{self, Stamp};
-use crate::clock::Clock;
+use crate::clock::{BootTime, Clock};
 use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
 use crate::store::Store;
 
@@ -52,8 +52,8 @@ pub struct Site {
     pub store: Arc<Store>,
     /// The present.
     pub clock: Arc<dyn Clock>,
-    /// Tells rotation that nothing valid was found; false where no attempt will follow soon.
-    pub demand: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Tells rotation that nothing valid was found; returns how soon it tries.
+    pub demand: Box<dyn Fn(BootTime) -> Duration + Send + Sync>,
     /// Makes each metadata token another; starts anywhere.
     pub nonce: AtomicU64,
 }
@@ -135,7 +135,8 @@ impl Site {
     /// Wakes rotation and waits for what comes of it, until patience ends.
     async fn next_outcome(&self) {
         let mut outcomes = self.store.subscribe();
-        if (self.demand)() {
+        let under_way = (self.demand)(self.clock.now().boot);
+        if under_way < PATIENCE {
             // Good or bad, the next answer tells it.
             let _ = tokio::time::timeout(PATIENCE, outcomes.changed()).await;
         }

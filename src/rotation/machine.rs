@@ -43,6 +43,8 @@ pub struct Step {
     pub attempt: bool,
     /// When to ring, by the wall clock; `None` while an attempt is in flight.
     pub alarm: Option<Timestamp>,
+    /// From when on a demand has an attempt under way at once.
+    pub demandable: BootTime,
 }
 
 /// How a role stands.
@@ -148,7 +150,7 @@ impl Machine {
             self.refresh = false;
             self.flight = Some(Flight { since: now.boot, disturbed: false });
         }
-        Step { news, attempt, alarm: self.next(now) }
+        Step { news, attempt, alarm: self.next(now), demandable: self.demandable(now) }
     }
 
     /// How the role stands at `now`.
@@ -192,6 +194,11 @@ impl Machine {
     fn next(&self, now: Now) -> Option<Timestamp> {
         let idle = self.flight.is_none();
         idle.then(|| clock::later(now.wall, self.pause(now)))
+    }
+
+    fn demandable(&self, now: Now) -> BootTime {
+        let idle = self.flight.is_none();
+        if idle { self.not_before.min(self.landed.plus(schedule::REST)) } else { now.boot }
     }
 
     /// Remembered where it comes too early: whoever asked is still without.

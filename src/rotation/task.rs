@@ -7,6 +7,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::machine::{Event, Machine};
 use super::news::{Level, News, Obtained, Outcome};
 use super::port::{Alarm, Assume, Publish, Rang};
-use crate::clock::Clock;
+use crate::clock::{BootTime, Clock};
 use crate::credentials::Grant;
 use crate::failure::{Failure, Kind};
 
@@ -32,17 +33,32 @@ pub struct Bell(Arc<Orders>);
 struct Orders {
     demand: Notify,
     refresh: Notify,
+    /// Milliseconds since boot; from then on a demand is followed at once.
+    demandable: AtomicU64,
 }
 
 impl Bell {
     /// A request found nothing valid; cheap, and any number of times is once.
-    pub fn demand(&self) {
+    ///
+    /// Tells how long it takes until an attempt is under way: nothing is to be
+    /// had by waiting less.
+    #[allow(clippy::must_use_candidate, reason = "ringing is what it is for")]
+    pub fn demand(&self, now: BootTime) -> Duration {
         self.0.demand.notify_one();
+        let from = Duration::from_millis(self.0.demandable.load(Ordering::Relaxed));
+        BootTime::from_boot(from).since(now)
     }
 
     /// Rotate now, whatever the back-off; remembered while an attempt is in flight.
     pub fn refresh(&self) {
         self.0.refresh.notify_one();
+    }
+}
+
+impl Orders {
+    fn demandable_from(&self, point: BootTime) {
+        let millis = u64::try_from(point.since_boot().as_millis()).unwrap_or(u64::MAX);
+        self.demandable.store(millis, Ordering::Relaxed);
     }
 }
 
@@ -98,6 +114,7 @@ impl<A: Alarm> Rotation<A> {
             if let Some(news) = step.news {
                 self.tell(news, step.alarm);
             }
+            self.bell.0.demandable_from(step.demandable);
             if step.attempt {
                 flight = Some(self.attempt());
             }

@@ -293,7 +293,7 @@ impl World {
         let failed = matches!(event, Event::Failed(_));
         let jitter = self.dice.fraction();
         let now = self.now();
-        let Step { news, attempt, alarm } = self.machine.on(event, now, jitter);
+        let Step { news, attempt, alarm, .. } = self.machine.on(event, now, jitter);
         let mut failed_again = failed;
         match news.map(|news| news.outcome) {
             Some(Outcome::Obtained(obtained)) => self.publish(*obtained, before),

@@ -219,13 +219,14 @@ async fn a_thousand_requests_are_one_attempt_in_two_seconds() {
     bench.fail(unreachable()).await;
     bench.settle().await;
     for _ in 0..1000 {
-        bench.bell.demand();
+        let soon = bench.bell.demand(bench.clock.now().boot);
+        assert_eq!(soon, Duration::from_secs(2), "waiting less brings nothing");
     }
     assert!(bench.settle().await.is_some());
     assert!(bench.asked.is_empty(), "too early");
     bench.pass(Duration::from_secs(2));
     for _ in 0..1000 {
-        bench.bell.demand();
+        assert_eq!(bench.bell.demand(bench.clock.now().boot), Duration::ZERO);
     }
     assert_eq!(bench.grant(1).await.generation, 1);
     assert!(bench.asked.is_empty());
