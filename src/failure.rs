@@ -26,6 +26,22 @@ pub enum Kind {
     Panicked,
 }
 
+impl Kind {
+    /// In one word, for machines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::Refused => "refused",
+            Self::Nonsense => "nonsense",
+            Self::WrongClock(_) => "wrong-clock",
+            Self::NoBase => "no-base",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
 /// One failed attempt: kind, sentence, hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -63,6 +79,18 @@ impl Failure {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.kind == Kind::Refused
+    }
+
+    /// True where only a human can mend it, here or at AWS.
+    #[must_use]
+    pub const fn needs_human(&self) -> bool {
+        matches!(self.kind, Kind::Refused | Kind::NoBase | Kind::WrongClock(_))
+    }
+
+    /// The code of STS, else the kind.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.code.as_deref().unwrap_or_else(|| self.kind.name())
     }
 }
 

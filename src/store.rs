@@ -4,6 +4,7 @@
 //! published; readers see the old state or the new one, never a mixture (C18).
 //! Knows neither HTTP nor STS.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -14,6 +15,9 @@ use crate::failure::Failure;
 use crate::imds::{Facts, Outcome, Tree};
 use crate::rotation::port::Publish;
 
+/// How many failures are told apart: codes are foreign text, and memory is ours.
+const MOST_CODES: usize = 32;
+
 /// One state of the world, complete and immutable.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -23,6 +27,10 @@ pub struct State {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Why the last attempt failed, where it did.
     pub failure: Option<Failure>,
+    /// Nothing is served and nothing published until it is unlocked.
+    pub locked: bool,
+    /// How often attempts failed since the start, by code or kind.
+    pub failed: BTreeMap<String, u64>,
     facts: Facts,
 }
 
@@ -31,6 +39,26 @@ impl State {
     #[must_use]
     pub fn refusal(&self) -> Option<Failure> {
         self.failure.clone().filter(Failure::is_refusal)
+    }
+
+    /// What is known about the role by now.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn forget(&mut self) {
+        self.snapshot = None;
+        self.failure = None;
+        self.tree = Tree::new(&self.facts, None, &Outcome::Hopeful);
+    }
+
+    fn count(&mut self, failure: &Failure) {
+        let mut name = failure.name();
+        if self.failed.len() >= MOST_CODES && !self.failed.contains_key(name) {
+            name = "other";
+        }
+        *self.failed.entry(name.to_owned()).or_default() += 1;
     }
 }
 
@@ -47,7 +75,14 @@ impl Store {
     pub fn new(facts: Facts, clock: Arc<dyn Clock>) -> Self {
         let tree = Tree::new(&facts, None, &Outcome::Hopeful);
         Self {
-            state: watch::Sender::new(State { tree, snapshot: None, failure: None, facts }),
+            state: watch::Sender::new(State {
+                tree,
+                snapshot: None,
+                failure: None,
+                locked: false,
+                failed: BTreeMap::new(),
+                facts,
+            }),
             clock,
         }
     }
@@ -63,11 +98,27 @@ impl Store {
     pub fn subscribe(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }
+
+    /// Wipes what is held; no request that is read after this sees a key.
+    pub fn lock(&self) {
+        self.state.send_modify(|state| {
+            state.locked = true;
+            state.forget();
+        });
+    }
+
+    /// Serves again what is published from now on.
+    pub fn unlock(&self) {
+        self.state.send_modify(|state| state.locked = false);
+    }
 }
 
 impl Publish for Store {
     fn publish(&self, snapshot: Snapshot, grant: &Grant) {
         self.state.send_modify(|state| {
+            if state.locked {
+                return;
+            }
             state.facts.learn(grant);
             state.tree = Tree::new(&state.facts, Some(&snapshot), &Outcome::Hopeful);
             state.snapshot = Some(Arc::new(snapshot));
@@ -82,8 +133,79 @@ impl Publish for Store {
             Outcome::Hopeful
         };
         self.state.send_modify(|state| {
+            state.count(failure);
+            if state.locked {
+                return;
+            }
             state.tree = Tree::new(&state.facts, state.snapshot.as_deref(), &outcome);
             state.failure = Some(failure.clone());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Now, SystemClock};
+    use crate::credentials::Credentials;
+    use crate::failure::Kind;
+    use crate::imds::Facts;
+    use crate::role::{AccountId, Partition};
+    use crate::secret::Secret;
+
+    fn store() -> Store {
+        let facts = Facts {
+            role_name: "deploy".parse().unwrap(),
+            account: AccountId::unknown(),
+            partition: Partition::Aws,
+            region: Partition::Aws.default_region(),
+            seed: [0; 32],
+            since: jiff::Timestamp::UNIX_EPOCH,
+            account_id_in_document: false,
+        };
+        Store::new(facts, Arc::new(SystemClock))
+    }
+
+    fn publish(store: &Store) {
+        let Now { wall, boot } = SystemClock.now();
+        let (secret, session) = (Secret::new("s"), Secret::new("t"));
+        let credentials = Credentials::new("ASIA".to_owned(), secret, session, wall).unwrap();
+        let snapshot = Snapshot {
+            generation: 1,
+            credentials: credentials.clone(),
+            obtained: wall,
+            deadline: boot,
+        };
+        let grant = Grant { credentials, date: None, account: None, role_arn: None };
+        store.publish(snapshot, &grant);
+    }
+
+    #[test]
+    fn nothing_is_published_into_a_locked_store() {
+        let store = store();
+        publish(&store);
+        assert!(store.read().snapshot.is_some());
+        store.lock();
+        assert!(store.read().locked && store.read().snapshot.is_none());
+        publish(&store);
+        store.failed(&Failure::new(Kind::Refused, "no"));
+        assert!(store.read().snapshot.is_none() && store.read().failure.is_none());
+        store.unlock();
+        assert!(store.read().snapshot.is_none(), "what came meanwhile stays away");
+        publish(&store);
+        assert!(store.read().snapshot.is_some());
+    }
+
+    #[test]
+    fn failures_are_counted_by_code_and_their_number_is_bounded() {
+        let store = store();
+        for number in 0..100 {
+            store.failed(&Failure::new(Kind::Refused, "no").code(format!("Code{number}")));
+            store.failed(&Failure::new(Kind::Unreachable, "no"));
+        }
+        let failed = &store.read().failed;
+        assert_eq!(failed["Code0"], 1);
+        assert_eq!(failed["unreachable"], 100);
+        assert_eq!((failed.len(), failed["other"]), (33, 69));
     }
 }

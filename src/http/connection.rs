@@ -118,8 +118,9 @@ impl Site {
     fn answer(&self, request: &imds::Request<'_>, ends: Ends, patient: bool) -> (Answer, Stamp) {
         let now = self.clock.now();
         let (terms, state) = (self.terms.borrow(), self.store.read());
+        let options = if state.locked { terms.options.off() } else { terms.options };
         let view = View {
-            options: &terms.options,
+            options: &options,
             names: &terms.names,
             local: ends.local,
             key: &self.key,

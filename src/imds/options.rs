@@ -33,6 +33,14 @@ pub struct Options {
     pub account_id: bool,
 }
 
+impl Options {
+    /// The same, turned off: everything is refused with 403 (G4).
+    #[must_use]
+    pub const fn off(self) -> Self {
+        Self { http_endpoint: HttpEndpoint::Disabled, ..self }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

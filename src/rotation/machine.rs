@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::news::{Echo, News, Obtained, Outcome};
+use super::standing::{Phase, Standing};
 use super::{arrival, schedule};
 use crate::clock::{self, BootTime, Now};
 use crate::credentials::{Credentials, Grant, Snapshot, Validity};
@@ -28,6 +29,10 @@ pub enum Event {
     Refresh,
     /// The wall clock was set, or the machine woke from suspend.
     ClockChanged,
+    /// All is to be forgotten, and no attempt made until it is unlocked.
+    Lock,
+    /// Attempts are made again.
+    Unlock,
     /// The attempt in flight brought this.
     Got(Grant),
     /// The attempt in flight failed.
@@ -41,42 +46,10 @@ pub struct Step {
     pub news: Option<News>,
     /// True where an attempt is to begin.
     pub attempt: bool,
-    /// When to ring, by the wall clock; `None` while an attempt is in flight.
+    /// When to ring, by the wall clock; `None` while in flight or locked.
     pub alarm: Option<Timestamp>,
     /// From when on a demand has an attempt under way at once.
     pub demandable: BootTime,
-}
-
-/// How a role stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing was ever held.
-    Waiting,
-    /// What is held is not yet due.
-    Fresh,
-    /// What is held is due, but valid.
-    Stale,
-    /// What was held has ended.
-    Expired,
-    /// Nothing valid is held, and STS said no.
-    Refused,
-}
-
-/// A role's state at one moment, for those who ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing<'a> {
-    /// How it stands.
-    pub phase: Phase,
-    /// The generation held, if any was.
-    pub generation: Option<u64>,
-    /// When that ends, by the wall clock of STS.
-    pub expires: Option<Timestamp>,
-    /// When the next attempt begins; `None` while one is in flight.
-    pub next: Option<Timestamp>,
-    /// Why the last attempt failed, where it did.
-    pub failure: Option<&'a Failure>,
-    /// How many failed in a row.
-    pub failures: u32,
 }
 
 /// The rotation of one role.
@@ -90,13 +63,17 @@ pub struct Machine {
     /// No attempt before this, unless somebody insists.
     not_before: BootTime,
     refresh: bool,
+    locked: bool,
+    /// The newest generation there was; what is held may be gone.
+    generation: u64,
+    /// How many attempts have begun.
+    attempts: u64,
     echo: Echo,
 }
 
 /// The set that is served, without its secrets.
 #[derive(Debug)]
 struct Held {
-    generation: u64,
     access_key_id: String,
     obtained: Timestamp,
     validity: Validity,
@@ -139,15 +116,27 @@ impl Machine {
                 self.clock_changed();
                 None
             }
+            Event::Lock => {
+                self.lock(now);
+                None
+            }
+            Event::Unlock => {
+                self.locked = false;
+                None
+            }
+            // Whoever locks drops the attempt; what it brings all the same is not ours.
+            Event::Got(_) | Event::Failed(_) if self.locked => None,
             Event::Got(grant) => Some(self.got(grant, now, jitter)),
             Event::Failed(failure) => {
                 let flight = self.land(now);
                 Some(self.failed(failure, &flight, now, jitter))
             }
         };
-        let attempt = self.flight.is_none() && (self.refresh || self.pause(now).is_zero());
+        let due = self.refresh || self.pause(now).is_zero();
+        let attempt = due && self.flight.is_none() && !self.locked;
         if attempt {
             self.refresh = false;
+            self.attempts += 1;
             self.flight = Some(Flight { since: now.boot, disturbed: false });
         }
         Step { news, attempt, alarm: self.next(now), demandable: self.demandable(now) }
@@ -155,21 +144,20 @@ impl Machine {
 
     /// How the role stands at `now`.
     #[must_use]
-    pub fn standing(&self, now: Now) -> Standing<'_> {
-        let trouble = self.trouble.as_ref();
+    pub fn standing(&self, now: Now) -> Standing {
         Standing {
             phase: self.phase(now),
-            generation: self.held.as_ref().map(|held| held.generation),
-            expires: self.held.as_ref().map(|held| held.validity.expires),
+            attempts: self.attempts,
+            attempting: self.flight.is_some(),
             next: self.next(now),
-            failure: trouble.map(|trouble| &trouble.last),
-            failures: trouble.map_or(0, |trouble| trouble.failures),
+            failures: self.trouble.as_ref().map_or(0, |trouble| trouble.failures),
         }
     }
 
     fn phase(&self, now: Now) -> Phase {
         let refused = || self.trouble.as_ref().is_some_and(|trouble| trouble.last.is_refusal());
         match &self.held {
+            _ if self.locked => Phase::Locked,
             Some(held) if !held.lead(now).is_zero() => Phase::Fresh,
             Some(held) if !held.validity.left(now).is_zero() => Phase::Stale,
             _ if refused() => Phase::Refused,
@@ -192,8 +180,8 @@ impl Machine {
     }
 
     fn next(&self, now: Now) -> Option<Timestamp> {
-        let idle = self.flight.is_none();
-        idle.then(|| clock::later(now.wall, self.pause(now)))
+        let waits = self.flight.is_none() && !self.locked;
+        waits.then(|| clock::later(now.wall, self.pause(now)))
     }
 
     fn demandable(&self, now: Now) -> BootTime {
@@ -222,6 +210,12 @@ impl Machine {
     fn cut_rest(&mut self) {
         let earliest = self.landed.plus(schedule::REST);
         self.not_before = self.not_before.min(earliest);
+    }
+
+    fn lock(&mut self, now: Now) {
+        let (generation, attempts) = (self.generation, self.attempts);
+        *self =
+            Self { locked: true, generation, attempts, not_before: now.boot, ..Self::default() };
     }
 
     fn land(&mut self, now: Now) -> Flight {
@@ -264,11 +258,10 @@ impl Machine {
         let rotated = twin.is_none();
         // Only a rotation moves `LastUpdated`, and nothing puts it in the future (C17).
         let obtained = twin.map_or(now.wall, |held| held.obtained.min(now.wall));
-        let newest = self.held.as_ref().map_or(0, |held| held.generation);
-        let generation = newest + u64::from(rotated);
+        self.generation += u64::from(rotated);
+        let generation = self.generation;
         let life = arrival::life(&grant, now);
         self.held = Some(Held {
-            generation,
             access_key_id: grant.credentials.access_key_id().to_owned(),
             obtained,
             validity,

@@ -5,6 +5,7 @@ pub mod machine;
 pub mod news;
 pub mod port;
 pub mod schedule;
+pub mod standing;
 pub mod task;
 
 #[cfg(test)]

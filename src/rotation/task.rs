@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::machine::{Event, Machine};
 use super::news::{Level, News, Obtained, Outcome};
 use super::port::{Alarm, Assume, Publish, Rang};
+use super::standing::Standing;
 use crate::clock::{BootTime, Clock};
 use crate::credentials::Grant;
 use crate::failure::{Failure, Kind};
@@ -25,7 +26,7 @@ use crate::failure::{Failure, Kind};
 /// How long one attempt may take, a `credential_process` and a chain included.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How others call on a role's rotation; clones ring the same bell.
+/// How others call on a role's rotation and see how it stands; clones ring the same bell.
 #[derive(Debug, Clone, Default)]
 pub struct Bell(Arc<Orders>);
 
@@ -35,6 +36,8 @@ struct Orders {
     refresh: Notify,
     /// Milliseconds since boot; from then on a demand is followed at once.
     demandable: AtomicU64,
+    locked: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
 }
 
 impl Bell {
@@ -52,6 +55,22 @@ impl Bell {
     /// Rotate now, whatever the back-off; remembered while an attempt is in flight.
     pub fn refresh(&self) {
         self.0.refresh.notify_one();
+    }
+
+    /// No more attempts, the one in flight is dropped, and what was held is forgotten.
+    pub fn lock(&self) {
+        self.0.locked.send_replace(true);
+    }
+
+    /// Attempts begin again, with nothing held.
+    pub fn unlock(&self) {
+        self.0.locked.send_replace(false);
+    }
+
+    /// How the role stands, now and after each event.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.0.standing.subscribe()
     }
 }
 
@@ -108,12 +127,16 @@ impl<A: Alarm> Rotation<A> {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut machine = Machine::default();
         let mut flight: Option<Flight> = None;
-        let mut event = Event::Started;
+        let mut locked = self.bell.0.locked.subscribe();
+        let mut event = if *locked.borrow_and_update() { Event::Lock } else { Event::Started };
         loop {
-            let step = machine.on(event, self.clock.now(), (self.dice)());
+            let now = self.clock.now();
+            let step = machine.on(event, now, (self.dice)());
             if let Some(news) = step.news {
                 self.tell(news, step.alarm);
             }
+            // After the news, so that whoever waited for it finds it told.
+            self.bell.0.standing.send_replace(machine.standing(now));
             self.bell.0.demandable_from(step.demandable);
             if step.attempt {
                 flight = Some(self.attempt());
@@ -121,6 +144,12 @@ impl<A: Alarm> Rotation<A> {
             event = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
+                Ok(()) = locked.changed() => {
+                    flight = None;
+                    // Forgets even where it was unlocked again meanwhile.
+                    let _ = machine.on(Event::Lock, self.clock.now(), 0.0);
+                    if *locked.borrow_and_update() { Event::Lock } else { Event::Unlock }
+                }
                 outcome = landing(&mut flight) => outcome.map_or_else(Event::Failed, Event::Got),
                 () = self.bell.0.refresh.notified() => Event::Refresh,
                 rang = self.alarm.ring_at(step.alarm) => self.rang(rang),

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::machine::{Event, Machine, Phase, Step};
+use super::machine::{Event, Machine, Step};
 use super::news::{Obtained, Outcome};
 use super::samples;
+use super::standing::Phase;
 use crate::clock::{self, Now};
 use crate::credentials::{Grant, Snapshot};
 use crate::failure::{Failure, Kind};

@@ -199,7 +199,7 @@ fn what_is_valid_survives_every_failure() {
         let step = role.fail(kind);
         assert_eq!(failure(step).kind, kind);
         assert_eq!(role.phase(), Phase::Stale);
-        assert_eq!(role.machine.standing(role.now()).generation, Some(1));
+        assert_eq!(role.machine.generation, 1);
     }
 }
 
@@ -423,7 +423,23 @@ fn the_standing_tells_what_a_reader_of_the_status_asks() {
     role.fail(Kind::Throttled);
     let standing = role.machine.standing(now);
     assert_eq!(standing.failures, 1);
-    assert_eq!(standing.failure.unwrap().kind, Kind::Throttled);
+    assert_eq!((standing.attempts, standing.attempting, standing.landed()), (2, false, 2));
     assert_eq!(standing.next, Some(clock::later(now.wall, SECOND)));
-    assert_eq!(standing.expires, Some(clock::later(samples::moment(Duration::ZERO).wall, HOUR)));
+}
+
+#[test]
+fn a_locked_role_holds_nothing_and_attempts_nothing() {
+    let mut role = Role::holding(HOUR);
+    role.pass(31 * MINUTE).on(Event::Due);
+    let step = role.on(Event::Lock);
+    assert!(!step.attempt && step.alarm.is_none());
+    assert_eq!(role.phase(), Phase::Locked);
+    let late = role.answer(HOUR);
+    assert!(late.news.is_none() && !late.attempt, "what was in flight is not ours any more");
+    for event in [Event::Due, Event::Demand, Event::Refresh, Event::ClockChanged] {
+        assert!(!role.pass(HOUR).on(event).attempt);
+    }
+    assert!(role.on(Event::Unlock).attempt, "at once");
+    assert_eq!(role.phase(), Phase::Waiting);
+    assert_eq!(snapshot(role.answer(HOUR)).generation, 2, "counted on");
 }

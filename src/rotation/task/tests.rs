@@ -10,6 +10,7 @@ use crate::clock::{self, Now};
 use crate::credentials::Snapshot;
 use crate::rotation::port::Attempt;
 use crate::rotation::samples;
+use crate::rotation::standing::Phase;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -240,6 +241,40 @@ async fn a_clock_change_cuts_the_back_off_short() {
     bench.pass(Duration::from_secs(2));
     bench.ring.send(Rang::ClockChanged).unwrap();
     assert_eq!(bench.grant(1).await.generation, 1);
+}
+
+#[tokio::test]
+async fn a_lock_drops_the_attempt_and_an_unlock_begins_another() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.grant(1).await.generation, 1);
+    bench.bell.refresh();
+    let mut dropped = bench.asked.recv().await.unwrap();
+    bench.bell.lock();
+    dropped.closed().await;
+    assert_eq!(bench.settle().await, None);
+    assert_eq!(bench.bell.standing().borrow().phase, Phase::Locked);
+    bench.bell.refresh();
+    bench.settle().await;
+    assert!(bench.asked.is_empty(), "locked");
+    bench.bell.unlock();
+    assert_eq!(bench.grant(2).await.generation, 2);
+    bench.settle().await;
+    // Too quick to be seen as two, and still nothing old stays.
+    bench.bell.lock();
+    bench.bell.unlock();
+    assert_eq!(bench.grant(3).await.generation, 3);
+}
+
+#[tokio::test]
+async fn whoever_refreshes_can_wait_for_the_outcome() {
+    let mut bench = Bench::new();
+    bench.fail(unreachable()).await;
+    let mut standing = bench.bell.standing();
+    let before = bench.settle().await.and(Some(standing.borrow().attempts));
+    bench.bell.refresh();
+    bench.fail(unreachable()).await;
+    let after = standing.wait_for(|now| Some(now.landed()) > before).await.unwrap();
+    assert_eq!((after.failures, after.phase), (2, Phase::Waiting));
 }
 
 #[tokio::test]
