@@ -18,6 +18,7 @@ pub mod secret;
 
 // Floor 1: rules.
 pub mod config;
+pub mod container;
 pub mod imds;
 
 // Floors 1 and 2: rules, and the door beside them.

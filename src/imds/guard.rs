@@ -13,7 +13,7 @@ use super::request::{Field, Method, Request};
 use super::status::Status;
 
 /// Only requests that call us by an own name, in `Host` and in the target, come in (F17, F19).
-pub(super) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> Result<(), Status> {
+pub(crate) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> Result<(), Status> {
     let host = match request.host {
         Field::Many => return Err(Status::BadRequest),
         Field::Absent if !request.http_10 => return Err(Status::BadRequest),
@@ -25,7 +25,7 @@ pub(super) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> R
 }
 
 /// No page in a browser, not even one of our own origin, for a rebound one is that (F18).
-pub(super) const fn browser(request: &Request<'_>) -> Result<(), Status> {
+pub(crate) const fn browser(request: &Request<'_>) -> Result<(), Status> {
     refuse_unless(!request.browser)
 }
 
@@ -35,7 +35,7 @@ pub(super) const fn endpoint(endpoint: HttpEndpoint) -> Result<(), Status> {
 }
 
 /// No request waits for our consent to send a body that we would not read (F7).
-pub(super) const fn expectation(request: &Request<'_>) -> Result<(), Status> {
+pub(crate) const fn expectation(request: &Request<'_>) -> Result<(), Status> {
     if request.expects { Err(Status::ExpectationFailed) } else { Ok(()) }
 }
 

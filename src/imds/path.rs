@@ -8,14 +8,14 @@ use std::borrow::Cow;
 
 /// A path without slashes at either end: the root is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path<'a> {
+pub(crate) struct Path<'a> {
     names: Cow<'a, str>,
     slash: bool,
 }
 
 impl<'a> Path<'a> {
     /// Reads the target of a request; `None` where no resource can have such a path (P11).
-    pub(super) fn read(target: &'a str) -> Option<Self> {
+    pub(crate) fn read(target: &'a str) -> Option<Self> {
         let inner = target.strip_prefix('/')?;
         let names = if is_plain(target) {
             Cow::Borrowed(inner.strip_suffix('/').unwrap_or(inner))
@@ -31,7 +31,7 @@ impl<'a> Path<'a> {
     }
 
     /// The names, joined by single slashes; a final slash makes no difference (P8, P9).
-    pub(super) fn names(&self) -> &str {
+    pub(crate) fn names(&self) -> &str {
         &self.names
     }
 }

@@ -1,0 +1,170 @@
+//! Replies as the ECS agent words them (S6, S10).
+//!
+//! Every refusal is a constant, so that none can carry a cause out of the
+//! house. Strangers get no body at all (F17, F18).
+
+use std::fmt;
+
+use bytes::Bytes;
+
+/// Why there are no credentials in a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A head that contradicts itself.
+    Malformed,
+    /// From a page in a browser, through a proxy, or to another's name.
+    Stranger,
+    /// No consumer's secret, or one that does not count any more.
+    Unauthorized,
+    /// A path that ends where a name should begin.
+    NoId,
+    /// No role of this consumer; whether others have it is not told (S10).
+    UnknownId,
+    /// Nothing has this path.
+    NotFound,
+    /// Nothing is asked by this method.
+    NotAllowed,
+    /// Nobody waits for our consent (F7).
+    Expectation,
+    /// More than a head may measure (F19).
+    HeadTooLarge,
+    /// STS refused: another attempt of the client would change nothing.
+    Denied,
+    /// Nothing was ever obtained; soon there may be (S10).
+    Uninitialized,
+    /// What was held has expired. Clients that could live on with what they
+    /// have do so after 500 and after nothing else.
+    Expired,
+}
+
+macro_rules! worded {
+    ($status:literal, $code:literal, $message:literal) => {
+        (
+            $status,
+            concat!(
+                "{\"code\":\"",
+                $code,
+                "\",\"message\":\"CredentialsV2Request: ",
+                $message,
+                "\",\"HTTPErrorCode\":",
+                $status,
+                "}"
+            ),
+        )
+    };
+}
+
+impl Refusal {
+    /// The status and the text that go with it.
+    const fn parts(self) -> (u16, &'static str) {
+        match self {
+            Self::Malformed => (400, ""),
+            Self::Stranger => (403, ""),
+            Self::Expectation => (417, ""),
+            Self::HeadTooLarge => (431, ""),
+            Self::Unauthorized => {
+                worded!(401, "Unauthorized", "Authorization is missing, unknown or expired")
+            }
+            Self::NoId => worded!(400, "NoIdInRequest", "the path names no role"),
+            Self::UnknownId => {
+                worded!(400, "InvalidIdInRequest", "no credentials for this consumer and path")
+            }
+            Self::NotFound => worded!(404, "NotFound", "nothing has this path"),
+            Self::NotAllowed => worded!(405, "MethodNotAllowed", "only GET and HEAD are answered"),
+            Self::Denied => worded!(
+                403,
+                "AccessDenied",
+                "AWS STS refused the role; its trust policy, and the log of the credential daemon on this host, say more"
+            ),
+            Self::Uninitialized => {
+                worded!(503, "CredentialsUninitialized", "no credentials have come yet")
+            }
+            Self::Expired => worded!(
+                500,
+                "InternalServerError",
+                "the credentials have expired and no new ones could be had"
+            ),
+        }
+    }
+}
+
+/// One reply, whole but for its `Date`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A rendered document.
+    Credentials(Bytes),
+    /// Anything else.
+    Refusal(Refusal),
+}
+
+impl Reply {
+    /// The number.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Credentials(_) => 200,
+            Self::Refusal(refusal) => refusal.parts().0,
+        }
+    }
+
+    /// What GET would carry; JSON, wherever it is not empty.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        match self {
+            Self::Credentials(document) => document.clone(),
+            Self::Refusal(refusal) => Bytes::from_static(refusal.parts().1.as_bytes()),
+        }
+    }
+
+    /// What the path may be asked by, where it was asked by something else.
+    #[must_use]
+    pub const fn allow(&self) -> Option<&'static str> {
+        match self {
+            Self::Refusal(Refusal::NotAllowed) => Some("GET, HEAD"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(document) => write!(f, "Credentials({} bytes)", document.len()),
+            Self::Refusal(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s10_a_worded_refusal_repeats_its_status() {
+        for refusal in [
+            Refusal::Unauthorized,
+            Refusal::NoId,
+            Refusal::UnknownId,
+            Refusal::NotFound,
+            Refusal::NotAllowed,
+            Refusal::Denied,
+            Refusal::Uninitialized,
+            Refusal::Expired,
+        ] {
+            let reply = Reply::Refusal(refusal);
+            let json: serde_json::Value = serde_json::from_slice(&reply.body()).unwrap();
+            assert_eq!(json["HTTPErrorCode"], reply.status(), "{refusal:?}");
+            let text = String::from_utf8(reply.body().to_vec()).unwrap();
+            let place = |key: &str| text.find(&format!("\"{key}\":")).unwrap();
+            assert!(place("code") < place("message") && place("message") < place("HTTPErrorCode"));
+        }
+    }
+
+    #[test]
+    fn f17_strangers_are_told_nothing() {
+        for (refusal, status) in [(Refusal::Stranger, 403), (Refusal::Malformed, 400)] {
+            let reply = Reply::Refusal(refusal);
+            assert_eq!((reply.status(), reply.body().len()), (status, 0));
+        }
+    }
+}
