@@ -4,12 +4,15 @@
 //! published; readers see the old state or the new one, never a mixture (C18).
 //! Knows neither HTTP nor STS.
 
+pub mod register;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::container::{Document, Prospect};
 use crate::credentials::{Grant, Snapshot};
 use crate::failure::Failure;
 use crate::imds::{Facts, Outcome, Tree};
@@ -23,6 +26,8 @@ const MOST_CODES: usize = 32;
 pub struct State {
     /// Every document and listing, rendered.
     pub tree: Tree,
+    /// What consumers of the container endpoint are given, rendered.
+    pub document: Document,
     /// The generation being served, if any was ever obtained.
     pub snapshot: Option<Arc<Snapshot>>,
     /// Why the last attempt failed, where it did.
@@ -51,6 +56,7 @@ impl State {
         self.snapshot = None;
         self.failure = None;
         self.tree = Tree::new(&self.facts, None, &Outcome::Hopeful);
+        self.document = Document::awaited();
     }
 
     fn count(&mut self, failure: &Failure) {
@@ -77,6 +83,7 @@ impl Store {
         Self {
             state: watch::Sender::new(State {
                 tree,
+                document: Document::awaited(),
                 snapshot: None,
                 failure: None,
                 locked: false,
@@ -104,12 +111,16 @@ impl Store {
         self.state.send_modify(|state| {
             state.locked = true;
             state.forget();
+            state.document = Document::awaited().with(Prospect::Locked);
         });
     }
 
     /// Serves again what is published from now on.
     pub fn unlock(&self) {
-        self.state.send_modify(|state| state.locked = false);
+        self.state.send_modify(|state| {
+            state.locked = false;
+            state.document = state.document.with(Prospect::Hopeful);
+        });
     }
 }
 
@@ -121,16 +132,17 @@ impl Publish for Store {
             }
             state.facts.learn(grant);
             state.tree = Tree::new(&state.facts, Some(&snapshot), &Outcome::Hopeful);
+            state.document = Document::of(&snapshot, grant);
             state.snapshot = Some(Arc::new(snapshot));
             state.failure = None;
         });
     }
 
     fn failed(&self, failure: &Failure) {
-        let outcome = if failure.is_refusal() {
-            Outcome::Refused { at: self.clock.now().wall }
+        let (outcome, prospect) = if failure.is_refusal() {
+            (Outcome::Refused { at: self.clock.now().wall }, Prospect::Refused)
         } else {
-            Outcome::Hopeful
+            (Outcome::Hopeful, Prospect::Hopeful)
         };
         self.state.send_modify(|state| {
             state.count(failure);
@@ -138,6 +150,7 @@ impl Publish for Store {
                 return;
             }
             state.tree = Tree::new(&state.facts, state.snapshot.as_deref(), &outcome);
+            state.document = state.document.with(prospect);
             state.failure = Some(failure.clone());
         });
     }

@@ -144,7 +144,7 @@ fn read(role: &Arc<str>, view: &View<'_>) -> Result<Answer, Refusal> {
     let document = (view.document)(role).ok_or(Refusal::UnknownId)?;
     match document.valid(view.now) {
         Some(text) => Ok(Answer::Reply(Reply::Credentials(text.clone()))),
-        None if view.patient => Ok(Answer::Wait(Arc::clone(role))),
+        None if view.patient && document.may_come() => Ok(Answer::Wait(Arc::clone(role))),
         None => Err(document.refusal()),
     }
 }

@@ -85,11 +85,10 @@ impl Consumers {
         })
     }
 
-    /// Ends one; false where there was none of this name.
-    pub fn revoke(&mut self, name: &ConsumerName) -> bool {
-        let before = self.by_digest.len();
-        self.by_digest.retain(|_, consumer| consumer.name != *name);
-        self.by_digest.len() < before
+    /// Ends the one of this name, if there is one.
+    pub fn revoke(&mut self, name: &ConsumerName) -> Option<Consumer> {
+        let mut gone = self.by_digest.extract_if(|_, consumer| consumer.name == *name);
+        gone.next().map(|(_, consumer)| consumer)
     }
 
     /// Those who count, by their names.
@@ -159,7 +158,8 @@ mod tests {
         let mut consumers = Consumers::default();
         let secret = minted(&mut consumers, "ci", 1);
         let name = "ci".parse().unwrap();
-        assert!(consumers.revoke(&name) && !consumers.revoke(&name));
+        assert!(consumers.revoke(&name).is_some());
+        assert!(consumers.revoke(&name).is_none());
         assert_eq!(name_of(&consumers, secret.expose().as_bytes(), START), None);
     }
 
@@ -174,7 +174,7 @@ mod tests {
             consumers.mint(order(&format!("n{n}")), &bits, START).unwrap();
         }
         assert_eq!(consumers.mint(order("more"), &[3; 32], START).unwrap_err(), Turned::Full);
-        assert!(consumers.revoke(&"n7".parse().unwrap()));
+        assert!(consumers.revoke(&"n7".parse().unwrap()).is_some());
         minted(&mut consumers, "more", 3);
         let none = Order { lifetime: Some(Duration::ZERO), ..order("none") };
         assert_eq!(consumers.mint(none, &[4; 32], START).unwrap_err(), Turned::Stillborn);

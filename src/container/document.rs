@@ -21,6 +21,8 @@ pub enum Prospect {
     Hopeful,
     /// STS refused, and will until somebody changes something.
     Refused,
+    /// The owner locked the daemon; nothing comes before it is unlocked.
+    Locked,
 }
 
 /// One role's document; cheap to clone.
@@ -44,10 +46,10 @@ impl Document {
         Self { held, prospect: Prospect::Hopeful }
     }
 
-    /// The same after an attempt that failed: what is valid stays.
+    /// The same with another prospect: what is valid stays.
     #[must_use]
-    pub fn with(self, prospect: Prospect) -> Self {
-        Self { prospect, ..self }
+    pub fn with(&self, prospect: Prospect) -> Self {
+        Self { held: self.held.clone(), prospect }
     }
 
     /// The text, for as long as both clocks call it valid.
@@ -56,10 +58,16 @@ impl Document {
         (!validity.left(now).is_zero()).then_some(text)
     }
 
+    /// Whether there is a point in waiting for an attempt.
+    pub(super) fn may_come(&self) -> bool {
+        self.prospect != Prospect::Locked
+    }
+
     /// What is said where nothing is valid: it decides whether a client tries
     /// again, lives on with what it has, or gives up.
     pub(super) const fn refusal(&self) -> Refusal {
         match (self.prospect, &self.held) {
+            (Prospect::Locked, _) => Refusal::Locked,
             (Prospect::Refused, _) => Refusal::Denied,
             (Prospect::Hopeful, Some(_)) => Refusal::Expired,
             (Prospect::Hopeful, None) => Refusal::Uninitialized,

@@ -30,6 +30,8 @@ pub enum Refusal {
     HeadTooLarge,
     /// STS refused: another attempt of the client would change nothing.
     Denied,
+    /// The owner locked the daemon: nobody gets anything.
+    Locked,
     /// Nothing was ever obtained; soon there may be (S10).
     Uninitialized,
     /// What was held has expired. Clients that could live on with what they
@@ -76,6 +78,7 @@ impl Refusal {
                 "AccessDenied",
                 "AWS STS refused the role; its trust policy, and the log of the credential daemon on this host, say more"
             ),
+            Self::Locked => worded!(403, "AccessDenied", "the credential daemon is locked"),
             Self::Uninitialized => {
                 worded!(503, "CredentialsUninitialized", "no credentials have come yet")
             }
@@ -148,6 +151,7 @@ mod tests {
             Refusal::NotFound,
             Refusal::NotAllowed,
             Refusal::Denied,
+            Refusal::Locked,
             Refusal::Uninitialized,
             Refusal::Expired,
         ] {

@@ -130,6 +130,7 @@ fn where_nothing_is_valid_the_last_outcome_chooses() {
     is(after(held()), 500, "InternalServerError");
     is(after(held().with(Prospect::Refused)), 403, "AccessDenied");
     is(after(Document::awaited().with(Prospect::Refused)), 403, "AccessDenied");
+    is(after(Document::awaited().with(Prospect::Locked)), 403, "AccessDenied");
     is(after(held().with(Prospect::Refused).with(Prospect::Hopeful)), 500, "InternalServerError");
 }
 
@@ -148,6 +149,8 @@ fn only_a_consumer_waits_and_it_tells_for_what() {
     assert!(matches!(world.answer(&bare(ROLE)), Answer::Reply(_)));
     let prod = "/v1/credentials/prod";
     assert!(matches!(world.answer(&world.get(prod)), Answer::Reply(_)));
+    world.document = Document::awaited().with(Prospect::Locked);
+    assert!(matches!(world.answer(&world.get(ROLE)), Answer::Reply(_)), "nothing can come");
 }
 
 #[test]
