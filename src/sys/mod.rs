@@ -3,7 +3,10 @@
 
 pub mod hardening;
 pub mod identity;
+pub mod private;
+pub mod remembered;
 pub mod signals;
 pub mod sockets;
 pub mod state;
+pub mod vault;
 pub mod wake;

@@ -14,6 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::identity;
+use super::private::PrivateFile;
 
 const LOCK: &str = "lock";
 const KEY: &str = "token.key";
@@ -81,6 +82,12 @@ impl StateDirectory {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(trouble)?;
         let lock = lock(path)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// A file in it, which need not exist yet.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PrivateFile {
+        PrivateFile::new(self.path.join(name))
     }
 
     /// The token key: the one on disk, or a new one that is written there.
