@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::container::{Document, Prospect};
 use crate::credentials::{Grant, Snapshot};
 use crate::failure::Failure;
@@ -36,7 +36,10 @@ pub struct State {
     pub locked: bool,
     /// How often attempts failed since the start, by code or kind.
     pub failed: BTreeMap<String, u64>,
+    outcome: Outcome,
     facts: Facts,
+    /// Those of the role that takes the place of this one.
+    next: Option<Facts>,
 }
 
 impl State {
@@ -55,8 +58,27 @@ impl State {
     fn forget(&mut self) {
         self.snapshot = None;
         self.failure = None;
-        self.tree = Tree::new(&self.facts, None, &Outcome::Hopeful);
         self.document = Document::awaited();
+        self.outcome = Outcome::Hopeful;
+        self.hand_over();
+        self.render();
+    }
+
+    fn render(&mut self) {
+        self.tree = Tree::new(&self.facts, self.snapshot.as_deref(), &self.outcome);
+    }
+
+    /// The successor, if there is one, moves in with nothing of its predecessor's.
+    fn hand_over(&mut self) {
+        if let Some(facts) = self.next.take() {
+            self.facts = facts;
+            self.snapshot = None;
+            self.document = Document::awaited();
+        }
+    }
+
+    fn is_valid(&self, now: Now) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.is_valid(now))
     }
 
     fn count(&mut self, failure: &Failure) {
@@ -79,19 +101,19 @@ impl Store {
     /// Nothing obtained yet; the tree already stands.
     #[must_use]
     pub fn new(facts: Facts, clock: Arc<dyn Clock>) -> Self {
-        let tree = Tree::new(&facts, None, &Outcome::Hopeful);
-        Self {
-            state: watch::Sender::new(State {
-                tree,
-                document: Document::awaited(),
-                snapshot: None,
-                failure: None,
-                locked: false,
-                failed: BTreeMap::new(),
-                facts,
-            }),
-            clock,
-        }
+        let outcome = Outcome::Hopeful;
+        let state = State {
+            tree: Tree::new(&facts, None, &outcome),
+            document: Document::awaited(),
+            snapshot: None,
+            failure: None,
+            locked: false,
+            failed: BTreeMap::new(),
+            outcome,
+            facts,
+            next: None,
+        };
+        Self { state: watch::Sender::new(state), clock }
     }
 
     /// The current state; must not be kept across an await.
@@ -122,6 +144,42 @@ impl Store {
             state.document = state.document.with(Prospect::Hopeful);
         });
     }
+
+    /// Shows the same role with other facts; what a grant told stays known.
+    pub fn amend(&self, facts: Facts) {
+        self.quietly(|state| {
+            if let Some(next) = &mut state.next {
+                *next = facts;
+                return;
+            }
+            let (account, partition) = (state.facts.account.clone(), state.facts.partition);
+            state.facts = Facts { account, partition, ..facts };
+            state.render();
+        });
+    }
+
+    /// Another role takes this one's place with its first set, or at once where
+    /// nothing valid is held; its predecessor's rotation has ended.
+    pub fn succeed(&self, facts: Facts) {
+        let now = self.clock.now();
+        self.quietly(|state| {
+            state.next = Some(facts);
+            state.failure = None;
+            state.outcome = Outcome::Hopeful;
+            if !state.is_valid(now) {
+                state.hand_over();
+            }
+            state.render();
+        });
+    }
+
+    /// Without waking those who wait for an outcome: this is none.
+    fn quietly(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_if_modified(|state| {
+            change(state);
+            false
+        });
+    }
 }
 
 impl Publish for Store {
@@ -130,17 +188,20 @@ impl Publish for Store {
             if state.locked {
                 return;
             }
+            state.hand_over();
             state.facts.learn(grant);
-            state.tree = Tree::new(&state.facts, Some(&snapshot), &Outcome::Hopeful);
             state.document = Document::of(&snapshot, grant);
             state.snapshot = Some(Arc::new(snapshot));
             state.failure = None;
+            state.outcome = Outcome::Hopeful;
+            state.render();
         });
     }
 
     fn failed(&self, failure: &Failure) {
+        let now = self.clock.now();
         let (outcome, prospect) = if failure.is_refusal() {
-            (Outcome::Refused { at: self.clock.now().wall }, Prospect::Refused)
+            (Outcome::Refused { at: now.wall }, Prospect::Refused)
         } else {
             (Outcome::Hopeful, Prospect::Hopeful)
         };
@@ -149,17 +210,23 @@ impl Publish for Store {
             if state.locked {
                 return;
             }
-            state.tree = Tree::new(&state.facts, state.snapshot.as_deref(), &outcome);
+            if !state.is_valid(now) {
+                state.hand_over();
+            }
             state.document = state.document.with(prospect);
             state.failure = Some(failure.clone());
+            state.outcome = outcome;
+            state.render();
         });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock::{Now, SystemClock};
+    use crate::clock::{self, SystemClock};
     use crate::credentials::Credentials;
     use crate::failure::Kind;
     use crate::imds::Facts;
@@ -179,8 +246,15 @@ mod tests {
         Store::new(facts, Arc::new(SystemClock))
     }
 
+    const ACCOUNT: &str = "210987654321";
+
     fn publish(store: &Store) {
+        publish_for(store, Duration::ZERO);
+    }
+
+    fn publish_for(store: &Store, life: Duration) {
         let Now { wall, boot } = SystemClock.now();
+        let (wall, boot) = (clock::later(wall, life), boot.plus(life));
         let (secret, session) = (Secret::new("s"), Secret::new("t"));
         let credentials = Credentials::new("ASIA".to_owned(), secret, session, wall).unwrap();
         let snapshot = Snapshot {
@@ -189,7 +263,8 @@ mod tests {
             obtained: wall,
             deadline: boot,
         };
-        let grant = Grant { credentials, date: None, account: None, role_arn: None };
+        let grant =
+            Grant { credentials, date: None, account: ACCOUNT.parse().ok(), role_arn: None };
         store.publish(snapshot, &grant);
     }
 
@@ -207,6 +282,45 @@ mod tests {
         assert!(store.read().snapshot.is_none(), "what came meanwhile stays away");
         publish(&store);
         assert!(store.read().snapshot.is_some());
+    }
+
+    fn facts(role: &str) -> Facts {
+        Facts { role_name: role.parse().unwrap(), ..store().read().facts().clone() }
+    }
+
+    #[test]
+    fn a_role_is_shown_until_its_successor_has_a_set() {
+        let store = store();
+        publish_for(&store, Duration::from_hours(1));
+        store.succeed(facts("next"));
+        let shown = || store.read().facts().role_name.to_string();
+        assert_eq!(shown(), "deploy");
+        store.failed(&Failure::new(Kind::Refused, "no"));
+        assert_eq!(shown(), "deploy", "valid is served to its end, also after a refusal");
+        publish_for(&store, Duration::from_hours(1));
+        assert_eq!(shown(), "next");
+    }
+
+    #[test]
+    fn nothing_valid_is_no_reason_to_wait_for_a_successor() {
+        let store = store();
+        publish(&store);
+        store.succeed(facts("next"));
+        assert_eq!(store.read().facts().role_name.as_str(), "next");
+        assert!(store.read().snapshot.is_none(), "nor is the old set shown under the new name");
+    }
+
+    #[test]
+    fn other_facts_of_the_same_role_wake_nobody_and_forget_nothing() {
+        let store = store();
+        publish_for(&store, Duration::from_hours(1));
+        let waiting = store.subscribe();
+        let region = Partition::AwsCn.default_region();
+        store.amend(Facts { region, account_id_in_document: true, ..facts("deploy") });
+        assert!(!waiting.has_changed().unwrap());
+        assert!(store.read().snapshot.is_some());
+        assert_eq!(store.read().facts().account.to_string(), ACCOUNT);
+        assert!(store.read().facts().account_id_in_document);
     }
 
     #[test]
