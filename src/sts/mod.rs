@@ -8,6 +8,7 @@ mod chain;
 mod client;
 mod codes;
 mod command;
+mod endpoint;
 mod failure;
 mod network;
 pub mod request;
@@ -20,3 +21,5 @@ mod transport;
 mod wording;
 
 pub use chain::RoleChain;
+pub use endpoint::endpoint;
+pub use route::check_route;

@@ -15,6 +15,16 @@ use crate::failure::{Failure, Kind};
 /// What no proxy can reach for us: this host and this link, IMDS among them.
 const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10,fd00:ec2::254";
 
+/// What would fail at the first call, before there is one.
+///
+/// # Errors
+/// Where the CA bundle or the proxy is of no use.
+pub fn check_route(route: &Route) -> Result<(), Failure> {
+    trust(route)?;
+    proxy(route)?;
+    Ok(())
+}
+
 /// The authorities to trust: those of the bundle, else those of the system.
 pub(super) fn trust(route: &Route) -> Result<TrustStore, Failure> {
     let Some(path) = &route.ca_bundle else {

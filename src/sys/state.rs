@@ -6,10 +6,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -69,7 +69,7 @@ impl Trouble {
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl StateDirectory {
@@ -81,7 +81,15 @@ impl StateDirectory {
         let trouble = |cause| Trouble::Io { path: path.to_owned(), cause };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(trouble)?;
         let lock = lock(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Names this process as the one that holds the lock; a fork inherits the lock itself.
+    ///
+    /// # Errors
+    /// Where the lock file cannot be written.
+    pub fn sign(&self) -> Result<(), Trouble> {
+        sign(&self.lock).map_err(|cause| Trouble::Io { path: self.path.join(LOCK), cause })
     }
 
     /// A file in it, which need not exist yet.
@@ -97,14 +105,42 @@ impl StateDirectory {
     pub fn token_key(&self) -> Result<KeyBytes, Trouble> {
         let path = self.path.join(KEY);
         let trouble = |cause| Trouble::Io { path: path.clone(), cause };
-        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+        match open_key(&path) {
             Ok(file) => read_key(file, &path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 write_key(&path).map_err(trouble)
             }
             Err(error) => Err(trouble(error)),
         }
+    }
+}
+
+/// What would become of the token key, were the directory opened now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// The one that is there is used.
+    Kept,
+    /// A new one is made.
+    New,
+    /// Nothing can be written: one that ends with the process.
+    Passing,
+}
+
+/// Looks at a state directory without touching it.
+///
+/// # Errors
+/// [`Trouble::BadKey`] and [`Trouble::Io`] as [`StateDirectory::token_key`] has them.
+pub fn outlook(directory: &Path) -> Result<Outlook, Trouble> {
+    let there = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
+    let may = Access::WRITE_OK | Access::EXEC_OK;
+    if !there.is_dir() || rustix::fs::access(there, may).is_err() {
+        return Ok(Outlook::Passing);
+    }
+    let path = directory.join(KEY);
+    match open_key(&path) {
+        Ok(file) => read_key(file, &path).map(|_| Outlook::Kept),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Outlook::New),
+        Err(cause) => Err(Trouble::Io { path, cause }),
     }
 }
 
@@ -159,7 +195,7 @@ pub fn passing_key() -> KeyBytes {
 fn lock(directory: &Path) -> Result<File, Trouble> {
     let path = directory.join(LOCK);
     let trouble = |cause| Trouble::Io { path: path.clone(), cause };
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
@@ -172,9 +208,14 @@ fn lock(directory: &Path) -> Result<File, Trouble> {
         Err(TryLockError::WouldBlock) => return Err(taken(directory, file)),
         Err(TryLockError::Error(cause)) => return Err(trouble(cause)),
     }
-    file.set_len(0).map_err(trouble)?;
-    writeln!(file, "{}", std::process::id()).map_err(trouble)?;
+    sign(&file).map_err(trouble)?;
     Ok(file)
+}
+
+fn sign(lock: &File) -> io::Result<()> {
+    let line = format!("{}\n", std::process::id());
+    lock.write_all_at(line.as_bytes(), 0)?;
+    lock.set_len(line.len().try_into().unwrap_or_default())
 }
 
 fn taken(directory: &Path, lock: File) -> Trouble {
@@ -184,6 +225,11 @@ fn taken(directory: &Path, lock: File) -> Trouble {
     let known = pid.trim().bytes().all(|b| b.is_ascii_digit()) && !pid.trim().is_empty();
     let pid = if known { pid.trim().to_owned() } else { "unknown".to_owned() };
     Trouble::Taken { directory: directory.to_owned(), pid }
+}
+
+fn open_key(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 fn read_key(mut file: File, path: &Path) -> Result<KeyBytes, Trouble> {
@@ -234,6 +280,21 @@ mod tests {
         assert_eq!(*first, *second);
         assert_ne!(*first, *passing_key());
         assert_eq!(fs::metadata(path.join(KEY)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_look_tells_what_would_be_and_touches_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b");
+        assert_eq!(outlook(&path).unwrap(), Outlook::New);
+        assert!(!home.path().join("a").exists());
+        StateDirectory::open(&path).unwrap().token_key().unwrap();
+        assert_eq!(outlook(&path).unwrap(), Outlook::Kept);
+        fs::write(path.join(KEY), [7; 31]).unwrap();
+        assert!(outlook(&path).is_err());
+        let file = home.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(outlook(&file.join("below")).unwrap(), Outlook::Passing);
     }
 
     #[test]
