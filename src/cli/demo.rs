@@ -14,13 +14,12 @@ use clap::Args;
 use jiff::SignedDuration;
 use tracing::error;
 
-use super::{Globals, inputs};
+use super::{Globals, inputs, start_log};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment, Inputs, Overrides, Settings};
-use crate::daemon::{self, Companion, Daemon};
+use crate::daemon::{self, Companion, Company, Daemon};
 use crate::emulator::{self, NotStarted, Options, Script};
 use crate::fatal::{Exit, Fatal};
-use crate::log;
 use crate::sys::state::PassingDirectory;
 
 /// Whom the demo becomes; no account has this number.
@@ -65,10 +64,11 @@ pub(super) fn main(demo: &Demo, globals: &Globals) -> Result<ExitCode, Fatal> {
         ..Inputs::default()
     };
     let settings = Settings::resolve(&inputs).map_err(|mistakes| inputs::wrong(&mistakes))?;
-    log::start(&settings.log);
+    start_log(&settings.log)?;
     let daemon = Daemon::prepare(settings)?;
     say(&banner(address, &daemon.addresses(), demo.session));
-    daemon.run(Some(companion(sts, script, demo.sts_faults)))?;
+    let companion = Some(companion(sts, script, demo.sts_faults));
+    daemon.run(Company { companion, ..Company::default() })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,7 +123,7 @@ fn alone(
     demo: &Demo,
     globals: &Globals,
 ) -> Result<ExitCode, Fatal> {
-    log::start(&globals.log()?);
+    start_log(&globals.log()?)?;
     say(&sts_banner(local_address(&sts)?));
     daemon::run_alone(companion(sts, script, demo.sts_faults))?;
     Ok(ExitCode::SUCCESS)

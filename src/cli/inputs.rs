@@ -1,20 +1,27 @@
-//! Everything that settings are made of, read from the outside world once.
+//! Everything that settings are made of, read from the outside world.
+//!
+//! Flags and environment are those of the start; files are read as often as
+//! somebody asks. Relative paths mean the directory of the start for good.
 
 use std::fmt::{Display, Write};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::warn;
 
 use crate::config::{
-    self, Caller, ConfigFile, Environment, Inputs, Mistakes, Overrides, ProfilePaths, Settings,
-    SharedFile, SharedFiles,
+    self, Caller, ConfigFile, Environment, Inputs, Mistake, Mistakes, Overrides, ProfilePaths,
+    Settings, SharedFile, SharedFiles,
 };
 use crate::fatal::{Exit, Fatal};
 use crate::secret::Secret;
+use crate::sts;
 use crate::sys::identity;
+
+/// What the log is called in the state directory, where a detached daemon keeps it.
+const LOG: &str = "assumed.log";
 
 /// The environment of this process; what is no Unicode is no setting of ours.
 pub(super) fn environment() -> Environment {
@@ -23,52 +30,142 @@ pub(super) fn environment() -> Environment {
         .collect()
 }
 
-/// Reads the environment and every file that settings may come from.
-///
-/// # Errors
-/// Where a file is there but cannot be read, or `config` is not there.
-pub(super) fn gather(overrides: Overrides, config: Option<&Path>) -> Result<Inputs, Fatal> {
-    let environment = environment();
-    let paths = ProfilePaths::of(&environment);
-    Ok(Inputs {
-        overrides,
-        config_file: config_file(config, &environment)?,
-        shared_files: SharedFiles {
-            config: shared_file(&paths.config)?,
-            credentials: shared_file(&paths.credentials)?,
-        },
-        caller: caller(&environment),
-        environment: Arc::new(environment),
-    })
+/// Where settings come from; enough to read them again.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
+    overrides: Overrides,
+    environment: Arc<Environment>,
+    config: Option<PathBuf>,
+    directory: PathBuf,
+    /// Without a terminal there is a log file even where none is named.
+    detached: bool,
 }
 
-fn shared_file(path: &Path) -> Result<Option<SharedFile>, Fatal> {
-    Ok(read(path)?.map(|bytes| SharedFile::new(path, bytes)))
+/// What was found in them.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) inputs: Inputs,
+    pub(super) settings: Settings,
 }
 
-/// The file that was named, else the first that is there.
-fn config_file(
-    named: Option<&Path>,
-    environment: &Environment,
-) -> Result<Option<ConfigFile>, Fatal> {
-    let places =
-        named.map_or_else(|| ConfigFile::places(environment), |path| vec![path.to_owned()]);
-    for path in places {
-        if let Some(bytes) = read(&path)? {
-            return Ok(Some(ConfigFile { text: text(&path, bytes)?, path }));
+impl Sources {
+    /// Reads the environment and nothing else yet.
+    pub(super) fn new(overrides: Overrides, config: Option<&Path>, detached: bool) -> Self {
+        // Gone, or closed to this user: then relative paths have no meaning anyway.
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        Self {
+            overrides,
+            environment: Arc::new(environment()),
+            config: config.map(|path| directory.join(path)),
+            directory,
+            detached,
         }
     }
-    match named {
-        None => Ok(None),
-        Some(path) => Err(unreadable(path, "there is no such file")),
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Reads every file and puts the settings together.
+    ///
+    /// # Errors
+    /// Every mistake; where files cannot be read, those alone, for the rest
+    /// would follow from them.
+    pub(super) fn read(&self) -> Result<Found, Mistakes> {
+        let inputs = self.gather()?;
+        let settings = self.settle(&inputs)?;
+        Ok(Found { inputs, settings })
+    }
+
+    /// The same settings in a process of another pid; nothing is read again.
+    pub(super) fn of_this_process(&self, mut inputs: Inputs) -> Option<Settings> {
+        inputs.caller.pid = std::process::id();
+        self.settle(&inputs).ok()
+    }
+
+    fn settle(&self, inputs: &Inputs) -> Result<Settings, Mistakes> {
+        let mut settings = Settings::resolve(inputs)?;
+        self.anchor(&mut settings);
+        if self.detached && settings.log.file.is_none() {
+            settings.log.file = Some(settings.state_dir.join(LOG));
+        }
+        let mut mistakes = Mistakes::default();
+        for role in &settings.roles {
+            mistakes.note(sts::check_route(&role.source.route).map_err(|failure| {
+                let mistake = Mistake::new(failure.message);
+                failure.hint.into_iter().fold(mistake, Mistake::hint)
+            }));
+        }
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    fn gather(&self) -> Result<Inputs, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let mut paths = ProfilePaths::of(&self.environment);
+        self.anchor_profiles(&mut paths);
+        let config_file = mistakes.note(self.config_file()).flatten();
+        let mut shared = |path: &Path| {
+            let bytes = mistakes.note(read(path)).flatten();
+            bytes.map(|bytes| SharedFile::new(path, bytes))
+        };
+        let shared_files =
+            SharedFiles { config: shared(&paths.config), credentials: shared(&paths.credentials) };
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Inputs {
+            overrides: self.overrides.clone(),
+            config_file,
+            shared_files,
+            caller: caller(&self.environment),
+            environment: Arc::clone(&self.environment),
+        })
+    }
+
+    /// The file that was named, else the first that is there.
+    fn config_file(&self) -> Result<Option<ConfigFile>, Mistake> {
+        let places = match &self.config {
+            None => ConfigFile::places(&self.environment),
+            Some(named) => vec![named.clone()],
+        };
+        for path in places {
+            if let Some(bytes) = read(&path)? {
+                return Ok(Some(ConfigFile { text: text(&path, bytes)?, path }));
+            }
+        }
+        match &self.config {
+            None => Ok(None),
+            Some(path) => Err(unreadable(path, "there is no such file")),
+        }
+    }
+
+    fn anchor(&self, settings: &mut Settings) {
+        let anchor = |path: &mut PathBuf| *path = self.directory.join(&*path);
+        anchor(&mut settings.state_dir);
+        settings.log.file.iter_mut().for_each(anchor);
+        for role in &mut settings.roles {
+            role.source.route.ca_bundle.iter_mut().for_each(anchor);
+            self.anchor_profiles(&mut role.source.paths);
+        }
+    }
+
+    fn anchor_profiles(&self, paths: &mut ProfilePaths) {
+        for path in [&mut paths.config, &mut paths.credentials] {
+            *path = self.directory.join(&*path);
+        }
+    }
+
+    /// The same place, whatever the directory becomes.
+    pub(super) fn absolute(&self, path: &Path) -> PathBuf {
+        self.directory.join(path)
     }
 }
 
-fn text(path: &Path, bytes: Vec<u8>) -> Result<Secret, Fatal> {
+fn text(path: &Path, bytes: Vec<u8>) -> Result<Secret, Mistake> {
     String::from_utf8(bytes).map(Secret::new).map_err(|_| unreadable(path, "it is not UTF-8"))
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Fatal> {
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Mistake> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -76,8 +173,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Fatal> {
     }
 }
 
-fn unreadable(path: &Path, why: impl Display) -> Fatal {
-    Fatal::new(Exit::Settings, format!("{}: {why}", path.display())).hint("may this user read it?")
+fn unreadable(path: &Path, why: impl Display) -> Mistake {
+    Mistake::new(format!("{}: {why}", path.display())).hint("may this user read it?")
 }
 
 pub(super) fn caller(environment: &Environment) -> Caller {
@@ -95,10 +192,17 @@ pub(super) fn wrong(mistakes: &Mistakes) -> Fatal {
     Fatal::new(Exit::Settings, message)
 }
 
-/// What is legal but probably not meant, and what SDKs will prefer to us.
-pub(super) fn warn(inputs: &Inputs, settings: &Settings) {
-    let rivals = config::rivals(inputs, &settings.listen);
-    for warning in settings.warnings.iter().chain(&rivals) {
-        warn!(event = "settings", "{}", warning.to_string().replace('\n', "; "));
+impl Found {
+    /// What is legal but probably not meant, and what SDKs will prefer to us.
+    pub(super) fn warnings(&self) -> Vec<Mistake> {
+        let rivals = config::rivals(&self.inputs, &self.settings.listen);
+        self.settings.warnings.iter().cloned().chain(rivals).collect()
+    }
+
+    /// Says them.
+    pub(super) fn warn(&self) {
+        for warning in self.warnings() {
+            warn!(event = "settings", "{}", warning.to_string().replace('\n', "; "));
+        }
     }
 }

@@ -6,9 +6,12 @@
 // Doc comments on arguments are help texts, not Markdown.
 #![allow(clippy::doc_markdown)]
 
+mod check;
 mod conformance;
 mod demo;
+mod detached;
 mod inputs;
+mod outlook;
 mod run;
 
 use std::ffi::OsString;
@@ -21,6 +24,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Log, Overrides};
 use crate::fatal::{Exit, Fatal};
+use crate::log::{self, Logging, Output};
 use crate::role::Malformed;
 
 /// Has an AWS role assumed, and serves its credentials where every SDK looks
@@ -48,11 +52,15 @@ struct Globals {
     /// How log lines look: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
+    /// Log into this file; it is opened anew on SIGHUP [default: standard error]
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Run),
+    Check(check::Check),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
 }
@@ -65,6 +73,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.verb {
         Verb::Run(run) => run::main(run, &cli.globals),
+        Verb::Check(check) => check::main(check, &cli.globals),
         Verb::Demo(demo) => demo::main(&demo, &cli.globals),
         Verb::Conformance(conformance) => conformance::main(conformance),
     };
@@ -90,6 +99,7 @@ impl Globals {
             state_dir: state_dir.map(Path::to_owned).or_else(|| self.state_dir.clone()),
             log_level: self.log_level.clone(),
             log_format: self.log_format.clone(),
+            log_file: self.log_file.clone(),
             ..Overrides::default()
         }
     }
@@ -99,9 +109,19 @@ impl Globals {
         Ok(Log {
             level: parsed(self.log_level.as_deref())?,
             format: parsed(self.log_format.as_deref())?,
-            file: None,
+            file: self.log_file.clone(),
         })
     }
+}
+
+/// Opens what the log needs, and starts it.
+fn start_log(log: &Log) -> Result<Logging, Fatal> {
+    Ok(log::start(&Output::open(log).map_err(|error| no_log(&error))?))
+}
+
+fn no_log(error: &io::Error) -> Fatal {
+    Fatal::new(Exit::Settings, error.to_string())
+        .hint("may this user write there? --log-file chooses another")
 }
 
 fn parsed<T: Default + FromStr<Err = Malformed>>(text: Option<&str>) -> Result<T, Fatal> {

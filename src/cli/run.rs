@@ -1,21 +1,29 @@
-//! `assumed run`: the daemon, in the foreground.
+//! `assumed run`: the daemon, in the foreground or detached.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::Globals;
-use super::inputs;
-use crate::config::{Overrides, Settings};
-use crate::daemon::Daemon;
+use super::inputs::{self, Sources};
+use super::{Globals, detached, start_log};
+use crate::config::Overrides;
+use crate::daemon::{Company, Daemon, Reread};
 use crate::fatal::Fatal;
-use crate::log;
 
-/// Keep a role assumed and serve its credentials, in the foreground
+/// Keep a role assumed and serve its credentials
 ///
 /// Example: assumed run --profile dev
 #[derive(Debug, Args)]
 pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) choice: Choice,
+}
+
+/// What `run` takes; `check` takes the same.
+#[derive(Debug, Args)]
+pub(super) struct Choice {
     /// The profile to serve [default: AWS_PROFILE, else "default"]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -40,21 +48,53 @@ pub(super) struct Run {
     /// Where to serve; may be repeated [default: 127.0.0.1:1338]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Vec<String>,
-    /// End with 77 when STS refuses, instead of trying again later
+    /// End with 77 when STS refuses and nothing valid is left, instead of trying again later
     #[arg(long)]
     exit_on_refusal: bool,
+    /// Go into the background once the first credentials are served
+    #[arg(long)]
+    daemon: bool,
+    /// Keep the daemon's pid in this file while it lives
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
-    let inputs = inputs::gather(run.overrides(globals), globals.config.as_deref())?;
-    let settings = Settings::resolve(&inputs).map_err(|mistakes| inputs::wrong(&mistakes))?;
-    log::start(&settings.log);
-    inputs::warn(&inputs, &settings);
-    Daemon::prepare(settings)?.run(None)?;
+    let pid_file = run.choice.pid_file.clone();
+    let detaches = run.choice.daemon;
+    let sources = run.choice.sources(globals);
+    if detaches {
+        detached::permitted(sources.environment())?;
+    }
+    let found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
+    let pid_file = pid_file.map(|path| sources.absolute(&path));
+    if detaches {
+        return detached::main(sources, found, pid_file);
+    }
+    let logging = start_log(&found.settings.log)?;
+    found.warn();
+    let company = Company {
+        reread: Some(reread(sources)),
+        logging: Some(logging),
+        pid_file,
+        ..Company::default()
+    };
+    Daemon::prepare(found.settings)?.run(company)?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl Run {
+/// Reads the same sources again.
+pub(super) fn reread(sources: Sources) -> Reread {
+    Arc::new(move || sources.read().map(|found| found.settings))
+}
+
+impl Choice {
+    /// Where the settings come from that this choice makes.
+    pub(super) fn sources(self, globals: &Globals) -> Sources {
+        let detached = self.daemon;
+        Sources::new(self.overrides(globals), globals.config.as_deref(), detached)
+    }
+
     fn overrides(self, globals: &Globals) -> Overrides {
         Overrides {
             profile: self.profile,
@@ -65,7 +105,8 @@ impl Run {
             session_name: self.session_name,
             region: self.region,
             listen: self.listen,
-            exit_on_refusal: self.exit_on_refusal,
+            // Whoever waits in a shell is not there to see it heal.
+            exit_on_refusal: self.exit_on_refusal || self.daemon,
             ..globals.overrides(None)
         }
     }

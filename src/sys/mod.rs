@@ -1,8 +1,10 @@
 //! The door to the operating system: files of the state directory, sockets,
 //! signals, limits, timers.
 
+pub mod detach;
 pub mod hardening;
 pub mod identity;
+pub mod pid_file;
 pub mod private;
 pub mod remembered;
 pub mod signals;

@@ -4,7 +4,6 @@ use std::io;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
-use tokio::sync::mpsc;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,23 +16,22 @@ pub enum Wish {
     Reload,
 }
 
-/// Starts to listen; wishes come in the order of the signals.
+/// Starts to listen, and tells of each signal in turn until `tell` says that it is enough.
 ///
 /// # Errors
 /// Where a signal cannot be caught or the thread cannot start.
-pub fn wishes() -> io::Result<mpsc::UnboundedReceiver<Wish>> {
+pub fn watch(tell: impl Fn(Wish) -> bool + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGHUP])?;
-    let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(
         move || {
             for signal in signals.forever() {
-                if sender.send(meaning(signal)).is_err() {
+                if !tell(meaning(signal)) {
                     break;
                 }
             }
         },
     )?;
-    Ok(receiver)
+    Ok(())
 }
 
 const fn meaning(signal: i32) -> Wish {

@@ -1,0 +1,137 @@
+//! The composition root: everything that a running daemon consists of, put
+//! together once, in the order that a life has.
+//!
+//! Lock and key, sockets, perhaps away from the terminal, limits, runtime,
+//! rotation, service, drain. Whatever can fail at the start fails before the
+//! first thread exists.
+
+mod house;
+mod listeners;
+mod orders;
+mod reload;
+mod role;
+mod start;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+pub use orders::{Order, Orders, Reply};
+pub use reload::Reread;
+
+use crate::config::Settings;
+use crate::fatal::{Exit, Fatal};
+use crate::log::Logging;
+use crate::sys::detach::{Herald, Word};
+use crate::sys::hardening;
+use crate::sys::pid_file::PidFile;
+use crate::sys::state::{KeyBytes, StateDirectory};
+use house::House;
+use listeners::Bound;
+
+/// Something else that lives as long as the daemon: the embedded STS of `demo`.
+pub type Companion = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What goes with a daemon beside its settings; all of it may be absent.
+#[derive(Default)]
+pub struct Company {
+    /// Reads the settings again on SIGHUP.
+    pub reread: Option<Reread>,
+    /// What a reload tells about a changed log.
+    pub logging: Option<Logging>,
+    /// Where the pid stands while the daemon lives.
+    pub pid_file: Option<PathBuf>,
+    /// Whoever waits in the shell for the first credentials.
+    pub herald: Option<Herald>,
+    /// Runs beside it.
+    pub companion: Option<Companion>,
+}
+
+impl std::fmt::Debug for Company {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Company").field("pid_file", &self.pid_file).finish_non_exhaustive()
+    }
+}
+
+/// A daemon whose sockets are bound, before it does anything.
+#[derive(Debug)]
+pub struct Daemon {
+    settings: Settings,
+    bound: Vec<Bound>,
+    key: KeyBytes,
+    state: Option<StateDirectory>,
+}
+
+impl Daemon {
+    /// Takes the lock, reads the token key and binds every listener.
+    ///
+    /// # Errors
+    /// Where any of them fails; nothing is left behind then.
+    pub fn prepare(settings: Settings) -> Result<Self, Fatal> {
+        hardening::raise_descriptor_limit();
+        let (state, key) = start::open_state(&settings)?;
+        let bound = settings.listen.iter().map(Bound::new).collect::<Result<_, _>>()?;
+        Ok(Self { settings, bound, key, state })
+    }
+
+    /// The addresses that are really bound, ports resolved.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.bound.iter().filter_map(Bound::address).collect()
+    }
+
+    /// The same daemon with settings that name this process: its pid is another after a fork.
+    #[must_use]
+    pub fn with(mut self, settings: Option<Settings>) -> Self {
+        self.settings = settings.unwrap_or(self.settings);
+        self
+    }
+
+    /// Serves until a signal ends it. Whoever waits is told last, when nothing is left behind.
+    ///
+    /// # Errors
+    /// Where the process cannot be set up, STS refused and that was to end it, or
+    /// nothing came in time for whoever waits.
+    pub fn run(self, mut company: Company) -> Result<(), Fatal> {
+        let mut herald = company.herald.take();
+        let outcome = self.live(company, &mut herald);
+        if let Some(herald) = herald {
+            let word = match &outcome {
+                Ok(()) => Fatal::new(Exit::Unavailable, "ended before the first credentials came"),
+                Err(fatal) => fatal.clone(),
+            };
+            // Gone, if it cannot be told.
+            let _ = herald.tell(&Word::from(&word));
+        }
+        outcome
+    }
+
+    fn live(self, company: Company, herald: &mut Option<Herald>) -> Result<(), Fatal> {
+        // The lock outlived a fork, the pid in it did not.
+        let signed = self.state.as_ref().map(StateDirectory::sign).transpose();
+        signed.map_err(|trouble| start::state_fatal(&trouble))?;
+        let pid_file = company.pid_file.as_deref().map(PidFile::write).transpose();
+        let _goes_with_us = pid_file.map_err(|trouble| start::pid_file_fatal(&trouble))?;
+        start::harden();
+        let orders = Orders::from_signals()?;
+        start::runtime()?.block_on(async {
+            House::open(self, company, herald.is_some())?.live(orders, herald).await
+        })
+    }
+}
+
+/// Runs a companion without a daemon, until a signal ends it.
+///
+/// # Errors
+/// Where the process cannot be set up.
+pub fn run_alone(companion: Companion) -> Result<(), Fatal> {
+    start::harden();
+    let mut orders = Orders::from_signals()?;
+    start::runtime()?.block_on(async {
+        tokio::select! {
+            () = companion => Err(Fatal::new(Exit::Unavailable, "it ended by itself")),
+            () = orders.end() => Ok(()),
+        }
+    })
+}

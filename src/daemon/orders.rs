@@ -1,0 +1,67 @@
+//! What a running daemon is told to do, by signals and by whoever holds a sender.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::start;
+use crate::config::Mistakes;
+use crate::fatal::Fatal;
+use crate::sys::signals::{self, Wish};
+
+/// What came of a reload: what changed, or why nothing did.
+pub type Reply = oneshot::Sender<Result<Vec<String>, Mistakes>>;
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Rotate now, whatever the back-off.
+    Rotate,
+    /// Read the settings again; the log tells what came of it, and whoever asked.
+    Reload(Option<Reply>),
+    /// Drain and end; a second one ends at once.
+    End,
+}
+
+impl From<Wish> for Order {
+    fn from(wish: Wish) -> Self {
+        match wish {
+            Wish::Rotate => Self::Rotate,
+            Wish::Reload => Self::Reload(None),
+            Wish::End => Self::End,
+        }
+    }
+}
+
+/// The orders of one daemon, in the order in which they came.
+#[derive(Debug)]
+pub struct Orders {
+    sender: mpsc::UnboundedSender<Order>,
+    receiver: mpsc::UnboundedReceiver<Order>,
+}
+
+impl Orders {
+    /// Signals are the first to give orders.
+    pub(super) fn from_signals() -> Result<Self, Fatal> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let signalled = sender.clone();
+        signals::watch(move |wish| signalled.send(wish.into()).is_ok())
+            .map_err(|error| start::bug("cannot catch signals", &error))?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// For whoever else may give orders.
+    #[must_use]
+    pub fn sender(&self) -> mpsc::UnboundedSender<Order> {
+        self.sender.clone()
+    }
+
+    /// The next one.
+    pub(super) async fn next(&mut self) -> Order {
+        // Never closed, for it holds a sender itself.
+        self.receiver.recv().await.unwrap_or(Order::End)
+    }
+
+    /// Waits for the order to end, whatever comes before.
+    pub(super) async fn end(&mut self) {
+        while !matches!(self.next().await, Order::End) {}
+    }
+}

@@ -1,0 +1,177 @@
+//! SIGHUP: the files are read again, and what changed is applied.
+//!
+//! All that can fail is done first; a mistake anywhere changes nothing at all.
+//! Files are read on a thread of their own, for they may lie on a network.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use super::house::{House, active};
+use super::listeners::Change;
+use super::orders::Reply;
+use crate::config::{Mistake, Mistakes, Settings};
+use crate::log::Output;
+use crate::sys::detach;
+
+/// Reads the settings as at the start: the same flags and environment, the files of now.
+pub type Reread = Arc<dyn Fn() -> Result<Settings, Mistakes> + Send + Sync>;
+
+type Read = Result<Settings, Mistakes>;
+
+/// At most one reading at a time, and whoever waits for it.
+pub(super) struct Reading {
+    reread: Option<Reread>,
+    running: Option<JoinHandle<Read>>,
+    waiting: Vec<Reply>,
+    /// Asked for meanwhile: files may have changed behind the reader's back.
+    again: bool,
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reading").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+impl Reading {
+    pub(super) const fn new(reread: Option<Reread>) -> Self {
+        Self { reread, running: None, waiting: Vec::new(), again: false }
+    }
+
+    /// Begins to read, or remembers to.
+    pub(super) fn ask(&mut self, reply: Option<Reply>) {
+        self.waiting.extend(reply);
+        if self.running.is_some() {
+            self.again = true;
+            return;
+        }
+        self.running = Some(match self.reread.clone() {
+            Some(reread) => tokio::task::spawn_blocking(move || reread()),
+            None => tokio::spawn(async { Err(Mistake::new("nothing to read again").into()) }),
+        });
+    }
+
+    /// What was read; never, where nothing is being read.
+    pub(super) async fn done(&mut self) -> Read {
+        let Some(running) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let read = running.await;
+        self.running = None;
+        read.unwrap_or_else(|_| Err(Mistake::new("reading the settings panicked").into()))
+    }
+
+    /// Tells everybody who asked before the files were read.
+    fn tell(&mut self, outcome: &Result<Vec<String>, Mistakes>) {
+        if std::mem::take(&mut self.again) {
+            self.ask(None);
+            return;
+        }
+        for reply in self.waiting.drain(..) {
+            // Whoever does not wait any more does not miss it.
+            let _ = reply.send(outcome.clone());
+        }
+    }
+}
+
+/// Everything that was opened for new settings.
+struct Plan {
+    settings: Settings,
+    listeners: Change,
+    output: Output,
+}
+
+impl House {
+    /// Applies what was read, or says why not.
+    pub(super) async fn reload(&mut self, read: Read) {
+        let outcome = match read.and_then(|settings| self.plan(settings)) {
+            Ok(plan) => Ok(self.apply(plan).await),
+            Err(mistakes) => Err(mistakes),
+        };
+        match &outcome {
+            Ok(changed) if changed.is_empty() => {
+                info!(event = "reload", "settings read again; nothing changed");
+            }
+            Ok(changed) => {
+                info!(event = "reload", changed = changed.join(", "), "settings applied");
+            }
+            Err(mistakes) => refuse(mistakes),
+        }
+        self.reading.tell(&outcome);
+    }
+
+    /// Does all that can fail, with nothing changed yet.
+    fn plan(&self, settings: Settings) -> Result<Plan, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        if settings.state_dir != self.settings.state_dir {
+            mistakes.push(
+                Mistake::new("cannot change while the daemon runs")
+                    .key("state_dir")
+                    .hint("this needs a restart"),
+            );
+        }
+        let listeners = self.listeners.plan(&settings.listen, &mut mistakes);
+        let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
+            Mistake::new(error.to_string()).key("log.file").hint("may this user write there?")
+        }));
+        match output {
+            Some(output) if mistakes.is_empty() => Ok(Plan { settings, listeners, output }),
+            _ => Err(mistakes),
+        }
+    }
+
+    /// Nothing here can fail. Says what changed.
+    async fn apply(&mut self, plan: Plan) -> Vec<String> {
+        let Plan { settings, listeners, output } = plan;
+        let before = std::mem::replace(&mut self.settings, settings);
+        if let Some(logging) = &self.logging {
+            // Always, for the file may have been moved away.
+            logging.switch(&output);
+        }
+        if let Some(file) = output.file().filter(|_| self.detached) {
+            detach::errors_to(file);
+        }
+        for warning in &self.settings.warnings {
+            if !before.warnings.contains(warning) {
+                warn!(event = "settings", "{}", warning.to_string().replace('\n', "; "));
+            }
+        }
+        let mut changed = self.listeners.apply(listeners, &self.site);
+        self.renew_terms();
+        let facts = self.facts(&self.settings);
+        let role = active(&self.settings).clone();
+        if self.role.change(role, facts).await {
+            changed.push(format!("role {}: assumed anew", self.role.name()));
+        } else if active(&before) != active(&self.settings) {
+            changed.push(format!("role {}: metadata", self.role.name()));
+        }
+        changed.extend(others(&before, &self.settings).map(str::to_owned));
+        changed
+    }
+}
+
+/// The parts of the settings, beside roles and listeners, that are not what they were.
+fn others<'a>(before: &Settings, after: &Settings) -> impl Iterator<Item = &'a str> {
+    [
+        ("log", before.log != after.log),
+        ("imds", before.imds != after.imds),
+        ("hosts", before.hosts != after.hosts),
+        ("exit_on_refusal", before.exit_on_refusal != after.exit_on_refusal),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+}
+
+/// Each mistake is a line of its own.
+fn refuse(mistakes: &Mistakes) {
+    for mistake in mistakes {
+        error!(
+            event = "reload",
+            hint = mistake.hint.as_deref(),
+            error = mistake.to_string().split('\n').next(),
+            "the settings are wrong; nothing was changed"
+        );
+    }
+}
