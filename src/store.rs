@@ -240,6 +240,7 @@ mod tests {
             partition: Partition::Aws,
             region: Partition::Aws.default_region(),
             seed: [0; 32],
+            metadata: crate::imds::Metadata::new(),
             since: jiff::Timestamp::UNIX_EPOCH,
             account_id_in_document: false,
         };

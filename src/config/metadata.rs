@@ -1,31 +1,46 @@
 //! Values of the metadata tree that the user sets instead of made-up ones.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
+use super::file::Table;
 use super::mistake::{Mistake, Mistakes};
 use super::setting::Setting;
-use crate::role::Region;
-
-/// Leaf names, with `_` for `-`, and what stands there.
-pub type Metadata = BTreeMap<String, String>;
+pub use crate::imds::Metadata;
+use crate::role::{Partition, Region};
 
 /// EC2's own limit on a value is that of a tag; nothing in the tree is longer.
 const LONGEST: usize = 256;
 
-/// Takes over what a table says; a later table covers an earlier one.
-pub(super) fn absorb<'a>(
-    metadata: &mut Metadata,
-    table: impl Iterator<Item = (&'a str, Setting<'a>)>,
+/// What the tables say; a later one covers an earlier one. `served` is the Region
+/// where none of them names another.
+pub(super) fn find<'a>(
+    tables: impl Iterator<Item = &'a Table> + Clone,
+    served: &Region,
     mistakes: &mut Mistakes,
-) {
-    for (name, setting) in table {
+) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (name, setting) in tables.clone().flat_map(Table::settings) {
         if mistakes.note(check(name, setting)).is_some() {
             metadata.insert(name.to_owned(), setting.text.to_owned());
         }
     }
+    let region = metadata.get("region").map_or(served.as_str(), String::as_str);
+    if let Some(zone) = tables.filter_map(|table| table.get("availability_zone")).last() {
+        mistakes.note(check_zone(zone, region));
+    }
+    metadata
+}
+
+/// Some SDKs take the Region from the name of the zone.
+fn check_zone(zone: Setting<'_>, region: &str) -> Result<(), Mistake> {
+    let rest = zone.text.strip_prefix(region);
+    if rest.is_some_and(|rest| rest.starts_with(|c: char| c == '-' || c.is_ascii_lowercase())) {
+        return Ok(());
+    }
+    let what = format!("not a zone of {region}, the Region that is served");
+    Err(zone.mistake(what).hint(format!("it looks like {region}a; or set region beside it")))
 }
 
 fn check(name: &str, setting: Setting<'_>) -> Result<(), Mistake> {
@@ -44,6 +59,12 @@ fn check(name: &str, setting: Setting<'_>) -> Result<(), Mistake> {
         "pending_time" => {
             fits(text.parse::<Timestamp>().is_ok(), "a time", "it looks like 2024-05-06T07:08:09Z")
         }
+        "architecture" => fits(
+            ["i386", "x86_64", "arm64"].contains(&text),
+            "an architecture",
+            "known ones are i386, x86_64 and arm64",
+        ),
+        "partition" => setting.parse::<Partition>().map(|_| ()),
         "region" => setting.parse::<Region>().map(|_| ()),
         _ => Ok(()),
     }

@@ -18,7 +18,7 @@ use super::settings::{Log, RoleSettings, Settings};
 use super::values;
 use crate::environment::ProfilePaths;
 use crate::imds::{HttpEndpoint, HttpTokens, Options};
-use crate::role::RoleArn;
+use crate::role::{Region, RoleArn};
 use crate::sts::request::{Source, Timeouts};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -112,7 +112,7 @@ impl<'a> Resolution<'a> {
         let asked = locale.sts_region(&region, mistakes)?;
         let endpoint = endpoint::find(&locale, asked, mistakes, warnings)?;
         let timeouts = self.timeouts(draft.table);
-        let metadata = self.metadata(draft.table);
+        let metadata = self.metadata(draft.table, &region);
         let name = draft.name.map(str::to_owned);
         let Calls { base, hops, identity } = chain.calls?;
         Some(RoleSettings {
@@ -154,13 +154,10 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn metadata(&mut self, table: Option<&Table>) -> Metadata {
-        let mut metadata = Metadata::new();
+    fn metadata(&mut self, table: Option<&Table>, region: &Region) -> Metadata {
         let own = table.and_then(|table| table.table("metadata"));
-        for table in [self.document.table("metadata"), own].into_iter().flatten() {
-            metadata::absorb(&mut metadata, table.settings(), &mut self.mistakes);
-        }
-        metadata
+        let tables = [self.document.table("metadata"), own];
+        metadata::find(tables.into_iter().flatten(), region, &mut self.mistakes)
     }
 
     fn timeouts(&mut self, table: Option<&Table>) -> Timeouts {

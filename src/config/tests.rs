@@ -863,6 +863,11 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
              hint: it looks like 02:0a:0b:0c:0d:0e",
         ),
         (
+            format!("{TABLE}[metadata]\navailability_zone = \"us-east-1a\"\n"),
+            "config.toml:6:21: metadata.availability_zone: not a zone of eu-west-1, the Region that is served\n\
+             hint: it looks like eu-west-1a; or set region beside it",
+        ),
+        (
             format!("{TABLE}[metadata]\nhostname = \"a\\nb\"\n"),
             "config.toml:6:12: metadata.hostname: not a value of the tree\n\
              hint: it is one line of at most 256 bytes",

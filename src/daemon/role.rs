@@ -87,6 +87,7 @@ pub(super) fn facts(
         partition: role.region.partition(),
         region: role.region.clone(),
         seed: **key,
+        metadata: role.metadata.clone(),
         since,
         account_id_in_document: settings.imds.account_id,
     }

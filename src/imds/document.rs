@@ -14,7 +14,7 @@ use crate::role::AccountId;
 pub(super) fn info(facts: &Facts, instance: &Instance, last_updated: Timestamp) -> Bytes {
     let arn = format!(
         "arn:{}:iam::{}:instance-profile/{}",
-        facts.partition.as_str(),
+        instance.partition.as_str(),
         facts.account,
         facts.role_name
     );
@@ -63,19 +63,19 @@ pub(super) fn refusal(facts: &Facts, at: Timestamp) -> Bytes {
 pub(super) fn identity(facts: &Facts, instance: &Instance) -> Bytes {
     render(&[
         ("accountId", Text(facts.account.as_str())),
-        ("architecture", Text(instance.architecture)),
+        ("architecture", Text(&instance.architecture)),
         ("availabilityZone", Text(&instance.availability_zone)),
         ("billingProducts", Null),
         ("devpayProductCodes", Null),
         ("marketplaceProductCodes", Null),
         ("imageId", Text(&instance.ami_id)),
         ("instanceId", Text(&instance.instance_id)),
-        ("instanceType", Text(instance.instance_type)),
+        ("instanceType", Text(&instance.instance_type)),
         ("kernelId", Null),
         ("pendingTime", Time(instance.pending_time)),
-        ("privateIp", Text(&instance.local_ipv4.to_string())),
+        ("privateIp", Text(&instance.local_ipv4)),
         ("ramdiskId", Null),
-        ("region", Text(facts.region.as_str())),
+        ("region", Text(instance.region.as_str())),
         ("version", Text("2017-09-30")),
     ])
 }

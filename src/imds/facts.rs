@@ -1,11 +1,15 @@
 //! What the tree is rendered from, besides the credentials themselves.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::credentials::Grant;
 use crate::role::{AccountId, Partition, Region, RoleName};
+
+/// Values of the tree that are set, not made up: names of leaves, with `_` for `-`.
+pub type Metadata = BTreeMap<String, String>;
 
 /// What is known about the role and this installation.
 #[derive(Clone)]
@@ -20,6 +24,8 @@ pub struct Facts {
     pub region: Region,
     /// Made-up values derive from it and last as long as it does; may be secret.
     pub seed: [u8; 32],
+    /// What the user wants to stand in the tree.
+    pub metadata: Metadata,
     /// The start of the daemon: what counts as the last update before the first one.
     pub since: Timestamp,
     /// Adds `AccountId` to the credential document (C5).

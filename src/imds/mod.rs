@@ -28,7 +28,7 @@ mod version;
 mod tests;
 
 pub use answer::{Answer, View, answer};
-pub use facts::{Facts, Outcome};
+pub use facts::{Facts, Metadata, Outcome};
 pub use host::HostNames;
 pub use options::{HttpEndpoint, HttpTokens, Options};
 pub(crate) use path::Path;

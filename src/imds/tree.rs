@@ -80,7 +80,7 @@ impl Tree {
     #[must_use]
     pub fn new(facts: &Facts, snapshot: Option<&Snapshot>, outcome: &Outcome) -> Self {
         let modified = snapshot.map_or(facts.since, |snapshot| snapshot.obtained);
-        let instance = Instance::new(&facts.seed, &facts.region);
+        let instance = Instance::new(facts);
         let mut leaves = leaves(facts, &instance, modified);
         leaves.push((
             format!("meta-data/iam/security-credentials/{}", facts.role_name),
@@ -126,21 +126,21 @@ fn leaves(facts: &Facts, instance: &Instance, modified: Timestamp) -> Vec<(Strin
     let meta_data: [(&str, &str); 17] = [
         ("ami-id", &instance.ami_id),
         ("hostname", &instance.hostname),
-        ("instance-action", "none"),
+        ("instance-action", &instance.instance_action),
         ("instance-id", &instance.instance_id),
-        ("instance-life-cycle", "on-demand"),
-        ("instance-type", instance.instance_type),
-        ("local-hostname", &instance.hostname),
-        ("local-ipv4", &instance.local_ipv4.to_string()),
+        ("instance-life-cycle", &instance.instance_life_cycle),
+        ("instance-type", &instance.instance_type),
+        ("local-hostname", &instance.local_hostname),
+        ("local-ipv4", &instance.local_ipv4),
         ("mac", &instance.mac),
         ("placement/availability-zone", &instance.availability_zone),
         ("placement/availability-zone-id", &instance.availability_zone_id),
-        ("placement/region", facts.region.as_str()),
-        ("profile", "default-hvm"),
+        ("placement/region", instance.region.as_str()),
+        ("profile", &instance.profile),
         ("reservation-id", &instance.reservation_id),
-        ("security-groups", "default"),
-        ("services/domain", facts.partition.domain()),
-        ("services/partition", facts.partition.as_str()),
+        ("security-groups", &instance.security_groups),
+        ("services/domain", &instance.domain),
+        ("services/partition", instance.partition.as_str()),
     ];
     let info = document::info(facts, instance, modified);
     let identity = document::identity(facts, instance);

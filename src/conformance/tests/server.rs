@@ -153,6 +153,7 @@ fn tree(secret: &str, session: &str) -> imds::Tree {
         partition: Partition::Aws,
         region: "eu-west-1".parse().unwrap(),
         seed: [9; 32],
+        metadata: imds::Metadata::new(),
         since: now.wall,
         account_id_in_document: false,
     };

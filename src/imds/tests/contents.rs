@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::{Facts, Outcome, ReplyBody, ReplyField, Status};
 use super::*;
+use crate::config::LEAVES;
 use crate::credentials::Grant;
 use crate::role::AccountId;
 
@@ -359,4 +360,52 @@ fn debug_shows_no_secret() {
         assert!(!shown.contains(secret), "{shown}");
     }
     assert_eq!(world.reply(&request).status, Status::Ok);
+}
+
+#[test]
+fn every_value_that_can_be_set_stands_somewhere_in_the_tree() {
+    for name in LEAVES {
+        let text = match *name {
+            "architecture" => "i386",
+            "partition" => "aws-us-gov",
+            "pending_time" => "2019-01-02T03:04:05Z",
+            "region" => "ap-south-1",
+            _ => "set-by-the-user",
+        };
+        let metadata = [((*name).to_owned(), text.to_owned())].into();
+        let world = tree(&Facts { metadata, ..facts() }, true);
+        let documents = ["dynamic/instance-identity/document", "meta-data/iam/info"];
+        let own = ["", "placement/", "services/"]
+            .map(|directory| format!("meta-data/{directory}{}", name.replace('_', "-")));
+        let paths = documents.map(str::to_owned).into_iter().chain(own);
+        let found = paths.filter(|path| world.read(&format!("/latest/{path}")).1.contains(text));
+        assert!(found.count() > 0, "{name}");
+    }
+}
+
+#[test]
+fn m4_the_identity_document_follows_what_is_set() {
+    let set = [
+        ("ami_id", "ami-1"),
+        ("availability_zone", "eu-central-1b"),
+        ("instance_id", "i-1"),
+        ("instance_type", "m7g.large"),
+        ("local_ipv4", "10.1.2.3"),
+        ("region", "eu-central-1"),
+    ];
+    let metadata = set.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let world = tree(&Facts { metadata, ..facts() }, true);
+    let (_, document) = world.read("/latest/dynamic/instance-identity/document");
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    for (member, text) in [
+        ("imageId", "ami-1"),
+        ("availabilityZone", "eu-central-1b"),
+        ("instanceId", "i-1"),
+        ("instanceType", "m7g.large"),
+        ("architecture", "arm64"),
+        ("privateIp", "10.1.2.3"),
+        ("region", "eu-central-1"),
+    ] {
+        assert_eq!(document[member], text);
+    }
 }

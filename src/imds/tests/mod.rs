@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Answer, Facts, Field, HostNames, Method, Options, Outcome, Reply, ReplyBody, Request, TokenKey,
-    Tree, Ttl, View, answer,
+    Answer, Facts, Field, HostNames, Metadata, Method, Options, Outcome, Reply, ReplyBody, Request,
+    TokenKey, Tree, Ttl, View, answer,
 };
 use crate::clock::{self, BootTime, Now};
 use crate::credentials::{Credentials, Snapshot};
@@ -30,6 +30,7 @@ fn facts() -> Facts {
         partition: "aws".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         seed: [3; 32],
+        metadata: Metadata::new(),
         since: START.wall,
         account_id_in_document: false,
     }
