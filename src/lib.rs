@@ -17,6 +17,7 @@ pub mod role;
 pub mod secret;
 
 // Floor 1: rules.
+pub mod access;
 pub mod config;
 pub mod container;
 pub mod imds;

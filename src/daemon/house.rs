@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{RoleSettings, Settings};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
-use crate::http::{Site, Terms};
+use crate::http::{ForeignNames, Site, Terms};
 use crate::imds::{Facts, HostNames, TokenKey};
 use crate::log::Logging;
 use crate::sys::detach::{Herald, Word};
@@ -174,6 +174,7 @@ fn site(role: &Role, clock: &Arc<dyn Clock>, key: &KeyBytes, terms: Terms) -> Si
     let bell = role.bell.clone();
     Site {
         terms: watch::Sender::new(terms),
+        foreign: ForeignNames::default(),
         key: TokenKey::new(key, &identity::boot_id()),
         store: Arc::clone(&role.store),
         clock: Arc::clone(clock),

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::orders::Orders;
 use super::start;
+use crate::access::policy::Admission;
 use crate::config::{Listen, Mistake, Mistakes};
 use crate::fatal::Fatal;
 use crate::http::{Listener, Site};
@@ -96,6 +97,7 @@ impl Listeners {
         let socket = bound.socket.try_clone().map_err(bug)?;
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
+            admission: Admission::new(bound.listen.allow_from.clone()),
             site: Arc::clone(site),
             permits: Arc::clone(&self.permits),
             connections: self.connections.clone(),

@@ -75,10 +75,17 @@ pub(super) fn fits<B>(request: &Request<B>) -> bool {
     size <= MOST_BYTES
 }
 
+/// Whether the body comes in chunks: hyper refuses every other coding (F19).
+pub(super) fn is_chunked(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// Whether the client waits for our consent to send a body (F7).
+pub(super) fn expects(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::EXPECT)
+}
+
 /// Whether the connection stays open: only for a client that asks for it (F3, F4).
-///
-/// A `Transfer-Encoding` ends it all the same: hyper hides a Content-Length
-/// beside one, and what such a pair meant is not ours to guess (F19).
 pub(super) fn stays_open(headers: &HeaderMap) -> bool {
     let mut asked = false;
     for value in headers.get_all(header::CONNECTION) {
@@ -89,7 +96,7 @@ pub(super) fn stays_open(headers: &HeaderMap) -> bool {
             asked |= word.eq_ignore_ascii_case(b"keep-alive");
         }
     }
-    asked && !headers.contains_key(header::TRANSFER_ENCODING)
+    asked
 }
 
 #[cfg(test)]
@@ -111,8 +118,6 @@ mod tests {
         assert!(stays_open(&headers(&[("connection", "TE, Keep-Alive")])));
         assert!(!stays_open(&headers(&[("connection", "keep-alive, close")])));
         assert!(!stays_open(&headers(&[("connection", "keep-alive"), ("connection", "close")])));
-        let chunked = [("connection", "keep-alive"), ("transfer-encoding", "chunked")];
-        assert!(!stays_open(&headers(&chunked)));
     }
 
     #[test]

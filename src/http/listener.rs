@@ -1,11 +1,11 @@
 //! The accept loop: one listener, many connections, and no way to fill it up.
 //!
-//! A transient error never ends the loop; exhaustion pauses it. Who is not
-//! local is turned away on the accepted socket itself, before a byte is read:
+//! A transient error never ends the loop; exhaustion pauses it. Who may not
+//! connect is turned away on the accepted socket itself, before a byte is read:
 //! an address on `lo` can be reached from the next host on the link.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, Ends, Site};
+use super::hops::Hops;
 use super::rarely::Rarely;
+use crate::access::policy::{Admission, Origin};
 
 /// How long the loop rests when the machine has no descriptor or memory left.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
@@ -29,6 +31,8 @@ const UNREAD_LIMIT: Duration = Duration::from_secs(10);
 pub struct Listener {
     /// Bound, and not blocking.
     pub socket: TcpListener,
+    /// Who may connect besides this host.
+    pub admission: Admission,
     /// What is served on it.
     pub site: Arc<Site>,
     /// Caps the connections of all listeners together.
@@ -49,7 +53,7 @@ impl Listener {
                 accepted = self.accept(&exhaustion) => accepted,
             };
             if let Some((stream, peer, permit)) = accepted {
-                match admit(&stream, peer) {
+                match self.admit(&stream, peer) {
                     Some(ends) => self.spawn(stream, ends, permit, closing.clone()),
                     None => self.turned_away(peer, &strangers),
                 }
@@ -73,6 +77,18 @@ impl Listener {
         }
     }
 
+    /// The ends of a connection that may stay; `None` for a stranger.
+    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
+        let local = stream.local_addr().ok()?.ip().to_canonical();
+        let hops = match self.admission.judge(peer.ip(), local)? {
+            Origin::Here => None,
+            // Without a handle there is no hop limit, and without that no connection.
+            Origin::Elsewhere => Some(Hops::of(stream, peer.ip()).ok()?),
+        };
+        tune(stream);
+        Some(Ends { local, hops })
+    }
+
     fn spawn(
         &self,
         stream: TcpStream,
@@ -91,7 +107,8 @@ impl Listener {
 
     fn turned_away(&self, peer: SocketAddr, strangers: &Rarely) {
         if strangers.again(self.site.clock.now().boot) {
-            warn!(%peer, "turned a connection away: it does not come from this machine");
+            let hint = "allow_from of this listener lets others in";
+            warn!(%peer, hint, "turned a connection away: it does not come from this machine");
         } else {
             debug!(%peer, "turned a connection away");
         }
@@ -114,22 +131,6 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// The ends of a connection that may stay; `None` for a stranger.
-fn admit(stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
-    let local = stream.local_addr().ok()?.ip().to_canonical();
-    let peer = peer.ip().to_canonical();
-    if !is_local(peer, local) {
-        return None;
-    }
-    tune(stream);
-    Some(Ends { local })
-}
-
-/// A local peer is on loopback, or has the very address that it called.
-fn is_local(peer: IpAddr, local: IpAddr) -> bool {
-    peer.is_loopback() || peer == local
-}
-
 /// Best effort: a connection without these still works.
 fn tune(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
@@ -137,20 +138,4 @@ fn tune(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_LIMIT));
     #[cfg(not(target_os = "linux"))]
     let _ = (SockRef::from(stream), UNREAD_LIMIT);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_local_peer_is_on_loopback_or_has_the_address_it_called() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(is_local(ip("127.0.0.1"), ip("127.0.0.1")));
-        assert!(is_local(ip("127.0.0.1"), ip("169.254.169.254")));
-        assert!(is_local(ip("::1"), ip("fd00:ec2::254")));
-        assert!(is_local(ip("169.254.169.254"), ip("169.254.169.254")));
-        assert!(!is_local(ip("172.17.0.2"), ip("172.17.0.1")));
-        assert!(!is_local(ip("169.254.169.253"), ip("169.254.169.254")));
-    }
 }

@@ -5,11 +5,15 @@
 //! STS; hyper is named in this room only.
 
 mod connection;
+mod foreign;
 mod head;
+mod hops;
 mod listener;
 mod payload;
 mod rarely;
 mod reply;
+mod wire;
 
 pub use connection::{Site, Terms};
+pub use foreign::ForeignNames;
 pub use listener::Listener;

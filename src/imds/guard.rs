@@ -7,21 +7,41 @@
 use std::net::IpAddr;
 
 use super::bearer::Bearer;
-use super::host::HostNames;
+use super::host::{self, HostNames};
 use super::options::{HttpEndpoint, HttpTokens};
 use super::request::{Field, Method, Request};
 use super::status::Status;
 
 /// Only requests that call us by an own name, in `Host` and in the target, come in (F17, F19).
 pub(crate) fn host(request: &Request<'_>, names: &HostNames, local: IpAddr) -> Result<(), Status> {
+    match request.host {
+        Field::Many => Err(Status::BadRequest),
+        Field::Absent if !request.http_10 => Err(Status::BadRequest),
+        _ => refuse_unless(foreign_host(request, names, local).is_none()),
+    }
+}
+
+/// The first of the names by which a request calls us that is not ours.
+fn foreign_host<'a>(request: &Request<'a>, names: &HostNames, local: IpAddr) -> Option<&'a [u8]> {
     let host = match request.host {
-        Field::Many => return Err(Status::BadRequest),
-        Field::Absent if !request.http_10 => return Err(Status::BadRequest),
-        Field::Absent => None,
         Field::One(host) => Some(host),
+        _ => None,
     };
     let mut given = host.into_iter().chain(request.authority.map(str::as_bytes));
-    refuse_unless(given.all(|name| names.owns(name, local)))
+    given.find(|name| !names.owns(name, local))
+}
+
+/// The same, fit to be shown: a name without its port, or only that it is none.
+///
+/// What is no name is not repeated, for anything may stand in a header field.
+#[must_use]
+pub fn foreign_name<'a>(
+    request: &Request<'a>,
+    names: &HostNames,
+    local: IpAddr,
+) -> Option<&'a str> {
+    let host = foreign_host(request, names, local)?;
+    Some(host::shown(host).unwrap_or("(malformed)"))
 }
 
 /// No page in a browser, not even one of our own origin, for a rebound one is that (F18).

@@ -75,6 +75,17 @@ fn without_port(host: &str) -> Option<&str> {
     is_port.then_some(name)
 }
 
+/// The name or address in a `Host` field, where it is one that DNS could know.
+pub(super) fn shown(host: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(host).ok().and_then(without_port)?;
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let is_name = name.len() <= 253 && name.split('.').all(is_label);
+    (is_name || address(name).is_some()).then_some(name)
+}
+
 /// An address as a host name spells it: brackets are for IPv6 only.
 fn address(name: &str) -> Option<IpAddr> {
     let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

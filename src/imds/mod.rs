@@ -29,6 +29,7 @@ mod tests;
 
 pub use answer::{Answer, View, answer};
 pub use facts::{Facts, Metadata, Outcome};
+pub use guard::foreign_name;
 pub use host::HostNames;
 pub use options::{HttpEndpoint, HttpTokens, Options};
 pub(crate) use path::Path;

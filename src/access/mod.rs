@@ -1,0 +1,3 @@
+//! Who may be served: rules on what is known of a peer.
+
+pub mod policy;
