@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from aiobotocore.session import get_session
+from aiobotocore.utils import AioInstanceMetadataRegionFetcher
 
 from answers import serve
 
@@ -24,5 +25,15 @@ async def use():
     return (await held["sts"].get_caller_identity())["UserId"]
 
 
+async def region():
+    """As in botocore: only when asked, from the availability zone."""
+    endpoint = {"ec2_metadata_service_endpoint": os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]}
+    return await AioInstanceMetadataRegionFetcher(config=endpoint).retrieve_region()
+
+
 loop.run_until_complete(renew())
-serve(use=lambda: loop.run_until_complete(use()), renew=lambda: loop.run_until_complete(renew()))
+serve(
+    use=lambda: loop.run_until_complete(use()),
+    renew=lambda: loop.run_until_complete(renew()),
+    region=lambda: loop.run_until_complete(region()),
+)

@@ -55,8 +55,7 @@ def node_probe(name, script):
 
 CLIENTS = [
     Client("boto3", "1.44.5", python_probe("boto3", "with_boto3.py"), quick=True, again="renew"),
-    Client("aiobotocore", "3.10.0", python_probe("aiobotocore", "with_aiobotocore.py"), quick=True, again="renew",
-           no_region=ASKS_NOTHING),
+    Client("aiobotocore", "3.10.0", python_probe("aiobotocore", "with_aiobotocore.py"), quick=True, again="renew"),
     Client("aws-cli-v1", "1.46.3", python_probe("awscli", "with_aws_cli.py", "aws"), quick=True, again="process",
            no_region=ASKS_NOTHING),
     Client("aws-cli-v2", "2.36.12", lambda: [sys.executable, PROBES / "with_aws_cli.py", environment.aws_cli_v2()],

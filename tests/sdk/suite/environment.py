@@ -18,7 +18,7 @@ from pathlib import Path
 SDK = Path(__file__).resolve().parent.parent
 PROBES = SDK / "probes"
 CACHE = (Path(os.environ["XDG_CACHE_HOME"]) / "assumed-sdk") if os.environ.get("XDG_CACHE_HOME") else SDK / ".cache"
-PATIENCE = 1200
+PATIENCE = 600
 
 
 class Unavailable(Exception):
@@ -132,9 +132,13 @@ def need(tool):
 def fetch(*words, **options):
     """A step that asks a registry."""
     need(str(words[0]))
-    done = run(words, **options)
+    tool = Path(words[0]).name
+    try:
+        done = run(words, **options)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{tool} got no answer in {PATIENCE} s") from None
     if done.returncode:
-        raise Unavailable(f"{Path(words[0]).name} could not fetch: {last_line(done.stderr)}")
+        raise Unavailable(f"{tool} could not fetch: {last_line(done.stderr)}")
 
 
 def build(*words, **options):

@@ -143,7 +143,7 @@ def endpoints(port):
     """What docs/clients.md tells users to set, and nothing else."""
     return {
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}/",
-        "AWS_METADATA_ENDPOINT": f"http://127.0.0.1:{port}",
+        "AWS_METADATA_ENDPOINT": f"http://127.0.0.1:{port}/",
     }
 
 
