@@ -22,7 +22,7 @@ use scan::Scan;
 /// Floor, its name, what is on it. The longest path that fits decides.
 const FLOORS: &str = "
 0 words  secret clock role credentials failure environment fatal
-1 rules  config imds container access rotation sts/request sts/codes
+1 rules  config imds container status access rotation sts/request sts/codes
 2 doors  http sts rotation/task store control observe log sys emulator conformance
 3 house  daemon cli
 4 roof   main lib
@@ -49,7 +49,8 @@ ring                                             = imds container emulator sys
 tokio tokio_util tracing                         = doors house roof
 std::fs std::env std::thread std::net::TcpStream = doors house roof
 std::process::Command std::process::exit         = doors house roof
-base64 bytes httparse httpdate jiff serde_json   = words rules doors house roof
+base64 bytes httparse httpdate jiff              = words rules doors house roof
+serde serde_json                                 = words rules doors house roof
 strsim subtle thiserror toml zeroize             = words rules doors house roof
 ";
 
