@@ -29,6 +29,7 @@ pub mod sts;
 
 // Floor 2: doors.
 pub mod conformance;
+pub mod control;
 pub mod emulator;
 pub mod http;
 pub mod log;

@@ -1,0 +1,190 @@
+//! One connection: one order in, one answer out.
+//!
+//! Time is bounded for each stage: a client that does not speak, or that does
+//! not listen, is gone soon, and nothing waits for it meanwhile.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use serde_json::json;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::order::{MOST_BYTES, Order};
+use super::port::Steer;
+use super::refusal::{Code, Refusal};
+use crate::credentials::Credentials;
+
+/// For the head, and again for the body.
+const SPEAKING: Duration = Duration::from_secs(5);
+/// For the whole connection: an attempt that waits for another, and some.
+const IN_ALL: Duration = Duration::from_mins(2);
+
+/// What all connections share.
+pub(super) struct Host {
+    pub(super) steer: Arc<dyn Steer>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Host")
+    }
+}
+
+/// Serves one connection; says in `heard` when its order was read.
+pub(super) async fn serve(
+    stream: UnixStream,
+    host: Arc<Host>,
+    admitted: bool,
+    heard: Arc<AtomicBool>,
+) {
+    let service = service_fn(|request| {
+        let (host, heard) = (Arc::clone(&host), Arc::clone(&heard));
+        async move { Ok::<_, Infallible>(respond(request, &host, admitted, &heard).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SPEAKING)
+        .max_buf_size(MOST_BYTES)
+        .keep_alive(false)
+        // A client may end its side when it has asked.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    // An error is the end of a conversation, and the client's to tell.
+    let _ = timeout(IN_ALL, connection).await;
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    host: &Host,
+    admitted: bool,
+    heard: &AtomicBool,
+) -> Response<Full<Bytes>> {
+    let order = read(request).await;
+    heard.store(true, Ordering::Relaxed);
+    let answer = match order {
+        _ if !admitted => Err(Refusal::new(Code::Forbidden, "this user may not steer the daemon")
+            .hint("owner and root may; [control] in the settings admits others")),
+        Err(refusal) => Err(refusal),
+        Ok(order) => host.carry_out(order).await,
+    };
+    answer.unwrap_or_else(|refusal| answered(refusal.code.status(), &refusal))
+}
+
+async fn read(request: Request<Incoming>) -> Result<Order, Refusal> {
+    let (head, body) = request.into_parts();
+    let body = timeout(SPEAKING, Limited::new(body, MOST_BYTES).collect()).await;
+    let body = match body {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(_)) => {
+            return Err(Refusal::new(Code::BadRequest, "the body is broken or too large"));
+        }
+        Err(_) => return Err(Refusal::new(Code::BadRequest, "the body did not come in time")),
+    };
+    Order::read(head.method.as_str(), head.uri.path(), head.uri.query(), &body)
+}
+
+type Answer = Result<Response<Full<Bytes>>, Refusal>;
+
+impl Host {
+    async fn carry_out(&self, order: Order) -> Answer {
+        let steer = &*self.steer;
+        match order {
+            Order::Status => Ok(answered(200, &steer.status())),
+            Order::Roles => {
+                let status = steer.status();
+                Ok(answered(200, &json!({"active": status.active, "roles": status.roles})))
+            }
+            Order::Health(role) => self.health(role.as_deref()),
+            Order::Metrics => Ok(text(steer.status().metrics())),
+            Order::Refresh(role) => {
+                steer.refresh(role.as_deref()).await?;
+                self.role(role.as_deref())
+            }
+            Order::Reload => steer.reload().await.map(|()| done()),
+            Order::Stop => {
+                steer.stop();
+                Ok(done())
+            }
+            Order::Lock { forget } => steer.lock(forget).map(|()| done()),
+            Order::Unlock => steer.unlock().map(|()| done()),
+            Order::Credentials(role) => {
+                steer.credentials(role.as_deref()).await.map(|held| secret(&held))
+            }
+        }
+    }
+
+    fn role(&self, name: Option<&str>) -> Answer {
+        let status = self.steer.status();
+        status
+            .role(name)
+            .map(|role| answered(200, role))
+            .ok_or_else(|| Refusal::no_role(name, &status))
+    }
+
+    /// 200 while clients get credentials, else the reason why not.
+    fn health(&self, name: Option<&str>) -> Answer {
+        let status = self.steer.status();
+        let role = status.role(name).ok_or_else(|| Refusal::no_role(name, &status))?;
+        Refusal::of(role).map_or_else(
+            || Ok(answered(200, &json!({"role": role.name, "state": role.state}))),
+            Err,
+        )
+    }
+}
+
+fn done() -> Response<Full<Bytes>> {
+    answered(200, &json!({}))
+}
+
+fn answered(status: u16, body: &impl Serialize) -> Response<Full<Bytes>> {
+    let mut body = serde_json::to_vec(body).unwrap_or_default();
+    body.push(b'\n');
+    response(status, "application/json", Bytes::from(body))
+}
+
+fn text(body: String) -> Response<Full<Bytes>> {
+    response(200, "text/plain; version=0.0.4", Bytes::from(body))
+}
+
+/// The one answer that holds keys; wiped when it is sent.
+fn secret(held: &Credentials) -> Response<Full<Bytes>> {
+    let parts: [&str; 4] = [
+        held.access_key_id(),
+        held.secret_access_key().expose(),
+        held.session_token().expose(),
+        &held.expiration().to_string(),
+    ];
+    let names = ["AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"];
+    let room = parts.iter().map(|part| 6 * part.len() + 32).sum::<usize>();
+    let mut body = Zeroizing::new(Vec::with_capacity(room + 32));
+    body.extend_from_slice(b"{\"Version\":1");
+    for (name, part) in names.iter().zip(parts) {
+        body.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        // A text is always JSON, and a vector takes all bytes.
+        let _ = serde_json::to_writer(&mut *body, part);
+    }
+    body.extend_from_slice(b"}\n");
+    response(200, "application/json", Bytes::from_owner(body))
+}
+
+fn response(status: u16, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,20 @@
+//! The door to the command line: a Unix socket that steers the daemon.
+//!
+//! HTTP/1.1 and JSON, one request a connection. The server knows who may and
+//! how each order reads, but nothing of what it does: that is [`Steer`]. The
+//! client is the other end, for the verbs. docs/control.md has each path.
+
+pub mod client;
+mod connection;
+mod order;
+mod place;
+mod port;
+mod refusal;
+mod server;
+mod socket;
+
+pub use place::{candidates, places};
+pub use port::{Pending, Steer};
+pub use refusal::{Code, Refusal};
+pub use server::Server;
+pub use socket::{Access, Socket, Trouble};

@@ -1,0 +1,198 @@
+//! What a request asks for: method, path and body in, an order out.
+//!
+//! Strict: a member that nobody knows is a mistake, for it might have been
+//! meant to narrow something down.
+
+use serde::Deserialize;
+
+use super::refusal::{Code, Refusal};
+
+/// The most that a body may measure.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+
+/// Something to do, or to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    Status,
+    Roles,
+    Health(Option<String>),
+    Metrics,
+    Refresh(Option<String>),
+    Reload,
+    Stop,
+    Lock { forget: bool },
+    Unlock,
+    Credentials(Option<String>),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Role {
+    role: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lock {
+    #[serde(default)]
+    forget: bool,
+}
+
+/// The methods of each path.
+const PATHS: &[(&str, &str)] = &[
+    ("/v1/status", "GET"),
+    ("/v1/roles", "GET"),
+    ("/v1/health", "GET"),
+    ("/v1/metrics", "GET"),
+    ("/v1/refresh", "POST"),
+    ("/v1/reload", "POST"),
+    ("/v1/stop", "POST"),
+    ("/v1/lock", "POST"),
+    ("/v1/unlock", "POST"),
+    ("/v1/credentials", "POST"),
+];
+
+impl Order {
+    /// Reads a request.
+    pub(super) fn read(
+        method: &str,
+        path: &str,
+        query: Option<&str>,
+        body: &[u8],
+    ) -> Result<Self, Refusal> {
+        let role = || members::<Role>(body).map(|order| order.role);
+        let order = match (method, path) {
+            ("GET", "/v1/status") => Self::Status,
+            ("GET", "/v1/roles") => Self::Roles,
+            ("GET", "/v1/metrics") => Self::Metrics,
+            ("GET", "/v1/health") => return Ok(Self::Health(role_in(query)?)),
+            ("POST", "/v1/refresh") => Self::Refresh(role()?),
+            ("POST", "/v1/credentials") => Self::Credentials(role()?),
+            ("POST", "/v1/lock") => Self::Lock { forget: members::<Lock>(body)?.forget },
+            ("POST", "/v1/reload") => bare(body, Self::Reload)?,
+            ("POST", "/v1/stop") => bare(body, Self::Stop)?,
+            ("POST", "/v1/unlock") => bare(body, Self::Unlock)?,
+            _ => return Err(unknown(method, path)),
+        };
+        match query {
+            None | Some("") => Ok(order),
+            Some(_) => Err(bad("this path takes no query")),
+        }
+    }
+}
+
+fn unknown(method: &str, path: &str) -> Refusal {
+    match PATHS.iter().find(|(known, _)| *known == path) {
+        Some((_, allowed)) => {
+            Refusal::new(Code::MethodNotAllowed, format!("{method} is not for this path"))
+                .hint(format!("it takes {allowed}"))
+        }
+        None => Refusal::new(Code::NotFound, "no such path")
+            .hint("docs/control.md has all of them; is the daemon of the same version?"),
+    }
+}
+
+/// `role=NAME`, percent-encoded, or nothing.
+fn role_in(query: Option<&str>) -> Result<Option<String>, Refusal> {
+    match query {
+        None | Some("") => Ok(None),
+        Some(query) => match query.strip_prefix("role=") {
+            Some(name) if !name.contains('&') => decoded(name).map(Some),
+            _ => Err(bad("the query is role=NAME, or nothing")),
+        },
+    }
+}
+
+/// The text behind a percent-encoded one.
+fn decoded(text: &str) -> Result<String, Refusal> {
+    let wrong = || bad("the query is not percent-encoded UTF-8");
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first == b'%' {
+            let (digits, after) = rest.split_at_checked(2).ok_or_else(wrong)?;
+            let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+            bytes.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+            rest = after;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+fn bare(body: &[u8], order: Order) -> Result<Order, Refusal> {
+    members::<Nothing>(body).map(|Nothing {}| order)
+}
+
+/// The members of the body; an empty body has none.
+fn members<'a, T: Default + Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    match body.trim_ascii().first() {
+        None => return Ok(T::default()),
+        Some(b'{') => {}
+        // serde would take a list for a struct.
+        Some(_) => return Err(bad("the body is no JSON object")),
+    }
+    // The error names members and places, never values.
+    serde_json::from_slice(body)
+        .map_err(|error| bad(format!("the body is not as it should be: {error}")))
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::BadRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &str, target: &str, body: &str) -> Result<Order, Code> {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Order::read(method, path, query, body.as_bytes()).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn an_order_is_a_method_a_path_and_members() {
+        assert_eq!(read("GET", "/v1/status", ""), Ok(Order::Status));
+        assert_eq!(read("GET", "/v1/health", ""), Ok(Order::Health(None)));
+        let named = Some("a b/ü".to_owned());
+        assert_eq!(read("GET", "/v1/health?role=a%20b/%C3%BC", ""), Ok(Order::Health(named)));
+        let dev = Some("dev".to_owned());
+        assert_eq!(read("POST", "/v1/refresh", "{\"role\":\"dev\"}"), Ok(Order::Refresh(dev)));
+        assert_eq!(read("POST", "/v1/refresh", " "), Ok(Order::Refresh(None)));
+        assert_eq!(read("POST", "/v1/lock", "{}"), Ok(Order::Lock { forget: false }));
+        assert_eq!(read("POST", "/v1/lock", "{\"forget\":true}"), Ok(Order::Lock { forget: true }));
+        assert_eq!(read("POST", "/v1/stop", ""), Ok(Order::Stop));
+    }
+
+    #[test]
+    fn what_does_not_read_as_an_order_is_told_why() {
+        for (method, target, body, code) in [
+            ("GET", "/", "", Code::NotFound),
+            ("GET", "/v2/status", "", Code::NotFound),
+            ("GET", "/v1/status/", "", Code::NotFound),
+            ("POST", "/v1/status", "", Code::MethodNotAllowed),
+            ("GET", "/v1/stop", "", Code::MethodNotAllowed),
+            ("GET", "/v1/status?role=dev", "", Code::BadRequest),
+            ("GET", "/v1/health?rôle=dev", "", Code::BadRequest),
+            ("GET", "/v1/health?role=a&role=b", "", Code::BadRequest),
+            ("GET", "/v1/health?role=%f", "", Code::BadRequest),
+            ("GET", "/v1/health?role=%ff", "", Code::BadRequest),
+            ("POST", "/v1/refresh", "{\"roles\":\"dev\"}", Code::BadRequest),
+            ("POST", "/v1/refresh", "{\"role\":7}", Code::BadRequest),
+            ("POST", "/v1/refresh", "dev", Code::BadRequest),
+            ("POST", "/v1/stop", "{\"force\":true}", Code::BadRequest),
+            ("POST", "/v1/lock", "[]", Code::BadRequest),
+        ] {
+            assert_eq!(read(method, target, body), Err(code), "{method} {target} {body}");
+        }
+    }
+}
