@@ -57,10 +57,11 @@ pub(super) fn main(demo: &Demo, globals: &Globals) -> Result<ExitCode, Fatal> {
     }
     let address = local_address(&sts)?;
     let state = temporary_state(globals)?;
+    let own = inputs::environment();
     let inputs = Inputs {
         overrides: demo.overrides(globals, state.path()),
-        environment: Arc::new(environment(address)),
-        caller: inputs::caller(&inputs::environment()),
+        environment: Arc::new(environment(address, &own)),
+        caller: inputs::caller(&own),
         ..Inputs::default()
     };
     let settings = Settings::resolve(&inputs).map_err(|mistakes| inputs::wrong(&mistakes))?;
@@ -84,8 +85,13 @@ impl Demo {
 }
 
 /// What a user with keys of the embedded STS would have set, and nothing else.
-fn environment(sts: SocketAddr) -> Environment {
-    Environment::default()
+fn environment(sts: SocketAddr, own: &Environment) -> Environment {
+    // Where the control socket is belongs to this machine.
+    let steered = ["XDG_RUNTIME_DIR", "ASSUMED_CONTROL"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), own.get(name)?.to_owned())));
+    steered
+        .collect::<Environment>()
         .with("AWS_ACCESS_KEY_ID", emulator::DEMO_ACCESS_KEY_ID)
         .with("AWS_SECRET_ACCESS_KEY", emulator::DEMO_SECRET_ACCESS_KEY)
         .with("AWS_REGION", REGION)

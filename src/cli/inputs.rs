@@ -143,6 +143,7 @@ impl Sources {
         let anchor = |path: &mut PathBuf| *path = self.directory.join(&*path);
         anchor(&mut settings.state_dir);
         settings.log.file.iter_mut().for_each(anchor);
+        settings.control.places.iter_mut().for_each(anchor);
         for role in &mut settings.roles {
             role.source.route.ca_bundle.iter_mut().for_each(anchor);
             self.anchor_profiles(&mut role.source.paths);

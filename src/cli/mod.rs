@@ -46,6 +46,9 @@ struct Globals {
     /// Where the token key and the lock live
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// The socket by which a daemon is steered [default: the first that is there]
+    #[arg(long, global = true, value_name = "PATH")]
+    control: Option<PathBuf>,
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -100,6 +103,7 @@ impl Globals {
             log_level: self.log_level.clone(),
             log_format: self.log_format.clone(),
             log_file: self.log_file.clone(),
+            control: self.control.clone(),
             ..Overrides::default()
         }
     }

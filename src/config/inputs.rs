@@ -28,6 +28,8 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
+    /// `--control`
+    pub control: Option<PathBuf>,
     /// `--log-level`
     pub log_level: Option<String>,
     /// `--log-format`

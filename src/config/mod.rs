@@ -5,6 +5,7 @@
 
 mod base;
 mod chain;
+mod control;
 mod draft;
 mod endpoint;
 mod file;
@@ -26,6 +27,7 @@ mod tests;
 mod values;
 
 pub use crate::environment::{Environment, ProfilePaths};
+pub use control::{Control, SOCKET, Whereabouts};
 pub use file::{KEYS, Key, Kind, LEAVES};
 pub use inputs::{Caller, ConfigFile, Inputs, Overrides};
 pub use listen::{Cidr, Listen, ListenKind};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::chain::{Calls, Chain, Ground, walk};
+use super::control::Control;
 use super::draft::{Desk, Draft, role_flags};
 use super::endpoint;
 use super::file::{Document, Item, Table};
@@ -64,11 +65,13 @@ impl<'a> Resolution<'a> {
         let listen = listen::find(self.inputs, self.document, served, &mut self.mistakes);
         let hosts = self.hosts();
         let log = self.log();
-        let state_dir = self.mistakes.note(self.state_dir());
+        let state_dir = self.mistakes.note(state_dir(self.inputs, self.document))?;
+        let control = Control::read(self.inputs, self.document, &state_dir, &mut self.warnings);
         Some(Settings {
             roles: vec![role?],
             listen,
-            state_dir: state_dir?,
+            state_dir,
+            control,
             imds: self.imds(),
             hosts,
             ready_timeout: self.span("ready_timeout").unwrap_or(READY_TIMEOUT),
@@ -243,34 +246,35 @@ impl<'a> Resolution<'a> {
         })
     }
 
-    fn state_dir(&self) -> Result<PathBuf, Mistake> {
-        if let Some(path) = &self.inputs.overrides.state_dir {
-            return Ok(path.clone());
-        }
-        if let Some(path) = self.document.get("state_dir") {
-            return Ok(PathBuf::from(path.text));
-        }
-        let environment = &self.inputs.environment;
-        // systemd names several, parted by colons, where a unit has several.
-        let systemd = environment.get("STATE_DIRECTORY");
-        if let Some(first) = systemd.and_then(|several| several.split(':').next()) {
-            return Ok(PathBuf::from(first));
-        }
-        // A relative path is to be ignored, as the XDG specification has it.
-        let xdg = environment.get("XDG_STATE_HOME").map(PathBuf::from);
-        if let Some(state_home) = xdg.filter(|path| path.is_absolute()) {
-            return Ok(state_home.join("assumed"));
-        }
-        match environment.home() {
-            Some(home) => Ok(home.join(".local/state/assumed")),
-            None => Err(Mistake::new("nowhere to keep the token key and the lock")
-                .key("--state-dir")
-                .hint("name a directory, for HOME is not set")),
-        }
-    }
-
     fn span(&self, path: &str) -> Option<Duration> {
         self.document.get(path).and_then(span_of)
+    }
+}
+
+/// Where the state is: flag, file, service manager, XDG, home.
+pub(super) fn state_dir(inputs: &Inputs, document: &Document) -> Result<PathBuf, Mistake> {
+    if let Some(path) = &inputs.overrides.state_dir {
+        return Ok(path.clone());
+    }
+    if let Some(path) = document.get("state_dir") {
+        return Ok(PathBuf::from(path.text));
+    }
+    let environment = &inputs.environment;
+    // systemd names several, parted by colons, where a unit has several.
+    let systemd = environment.get("STATE_DIRECTORY");
+    if let Some(first) = systemd.and_then(|several| several.split(':').next()) {
+        return Ok(PathBuf::from(first));
+    }
+    // A relative path is to be ignored, as the XDG specification has it.
+    let xdg = environment.get("XDG_STATE_HOME").map(PathBuf::from);
+    if let Some(state_home) = xdg.filter(|path| path.is_absolute()) {
+        return Ok(state_home.join("assumed"));
+    }
+    match environment.home() {
+        Some(home) => Ok(home.join(".local/state/assumed")),
+        None => Err(Mistake::new("nowhere to keep the token key and the lock")
+            .key("--state-dir")
+            .hint("name a directory, for HOME is not set")),
     }
 }
 

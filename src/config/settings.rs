@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::control::Control;
 use super::listen::Listen;
 use super::metadata::Metadata;
 use super::mistake::Warning;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Where the token key and the lock live; perhaps relative to the working directory.
     pub state_dir: PathBuf,
+    /// The control socket.
+    pub control: Control,
     /// The metadata options, under EC2's own names.
     pub imds: Options,
     /// More names by which clients may call us (F17).

@@ -59,6 +59,7 @@ pub(super) async fn serve(
         .header_read_timeout(SPEAKING)
         .max_buf_size(MOST_BYTES)
         .keep_alive(false)
+        .auto_date_header(false)
         // A client may end its side when it has asked.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
@@ -113,7 +114,10 @@ impl Host {
                 steer.refresh(role.as_deref()).await?;
                 self.role(role.as_deref())
             }
-            Order::Reload => steer.reload().await.map(|()| done()),
+            Order::Reload => {
+                let changed = steer.reload().await?;
+                Ok(answered(200, &json!({"changed": changed})))
+            }
             Order::Stop => {
                 steer.stop();
                 Ok(done())

@@ -6,14 +6,14 @@
 
 pub mod client;
 mod connection;
+mod link;
 mod order;
-mod place;
 mod port;
 mod refusal;
 mod server;
 mod socket;
 
-pub use place::{candidates, places};
+pub use link::Link;
 pub use port::{Pending, Steer};
 pub use refusal::{Code, Refusal};
 pub use server::Server;

@@ -21,7 +21,8 @@ pub trait Steer: Send + Sync + 'static {
     fn refresh(&self, role: Option<&str>) -> Pending<()>;
 
     /// Reads the settings again; what is wrong with them leaves the old ones in force.
-    fn reload(&self) -> Pending<()>;
+    /// Tells what changed.
+    fn reload(&self) -> Pending<Vec<String>>;
 
     /// Begins to end the daemon, as SIGTERM does.
     fn stop(&self);

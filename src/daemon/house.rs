@@ -3,25 +3,32 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
 
+use super::control::{self, Control};
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
 use super::role::{self, Role};
+use super::steering::{Shown, Steering};
 use super::{Company, Daemon};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
 use crate::http::{ForeignNames, Site, Terms};
 use crate::imds::{Facts, HostNames, TokenKey};
 use crate::log::Logging;
+use crate::status::ListenerStatus;
 use crate::sys::detach::{Herald, Word};
 use crate::sys::identity;
+use crate::sys::mark::Mark;
 use crate::sys::state::{KeyBytes, StateDirectory};
+
+/// The mark in the state directory that keeps a lock over a restart.
+const LOCKED: &str = "locked";
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -34,23 +41,30 @@ pub(super) struct House {
     /// Away from the terminal, standard error is the log file too.
     pub(super) detached: bool,
     pub(super) reading: Reading,
+    control: Option<Control>,
+    shown: watch::Sender<Shown>,
     clock: Arc<dyn Clock>,
-    since: Timestamp,
+    since: Now,
     key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
-    // Held, not read: the lock ends with it.
-    _state: Option<StateDirectory>,
+    // The lock ends with it.
+    state: Option<StateDirectory>,
 }
 
 impl House {
     /// Rotation and service begin.
-    pub(super) fn open(daemon: Daemon, company: Company, detached: bool) -> Result<Self, Fatal> {
+    pub(super) fn open(
+        daemon: Daemon,
+        company: Company,
+        detached: bool,
+        orders: &Orders,
+    ) -> Result<Self, Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let since = clock.now().wall;
+        let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
         let Daemon { settings, bound, key, state } = daemon;
         let active = active(&settings);
-        let facts = role::facts(&settings, active, &key, since);
+        let facts = role::facts(&settings, active, &key, since.wall);
         let role = Role::new(active.clone(), facts, &clock);
         let mut listeners = Listeners::default();
         let terms = Terms { options: settings.imds, names: HostNames::new([], []) };
@@ -58,7 +72,8 @@ impl House {
         for bound in bound {
             listeners.serve(bound, &site)?;
         }
-        let house = Self {
+        let shown = watch::Sender::new(Shown { role: active.clone(), listeners: Vec::new() });
+        let mut house = Self {
             settings,
             role,
             site,
@@ -66,14 +81,41 @@ impl House {
             logging: company.logging,
             detached,
             reading: Reading::new(company.reread),
+            control: None,
+            shown,
             clock,
             since,
             key,
             _companion: companion,
-            _state: state,
+            state,
         };
         house.renew_terms();
+        house.control = house.take_orders(orders)?;
         Ok(house)
+    }
+
+    /// Opens the control socket, and locks where the last run was locked.
+    fn take_orders(&self, orders: &Orders) -> Result<Option<Control>, Fatal> {
+        let state_dir = self.state.as_ref().map(|_| self.settings.state_dir.as_path());
+        let mark = state_dir.map(|folder| Mark::new(folder, LOCKED));
+        if mark.as_ref().is_some_and(Mark::is_set) {
+            warn!(event = "locked", "locked before the restart; `assumed unlock` assumes anew");
+            self.role.store.lock();
+            self.role.bell.lock();
+        }
+        let Some(bound) = control::Bound::new(&self.settings.control)? else { return Ok(None) };
+        let steering = Steering {
+            store: Arc::clone(&self.role.store),
+            bell: self.role.bell.clone(),
+            clock: Arc::clone(&self.clock),
+            orders: orders.sender(),
+            shown: self.shown.subscribe(),
+            clients: Arc::clone(&self.site.clients),
+            mark,
+            socket: bound.socket.path().to_owned(),
+            since: self.since,
+        };
+        bound.serve(Arc::new(steering), state_dir).map(Some)
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.
@@ -84,6 +126,9 @@ impl House {
     ) -> Result<(), Fatal> {
         let ended = self.attend(&mut orders, herald).await;
         self.listeners.drain(&mut orders).await;
+        if let Some(control) = self.control.take() {
+            control.close().await;
+        }
         self.role.stop().await;
         ended
     }
@@ -94,6 +139,7 @@ impl House {
         herald: &mut Option<Herald>,
     ) -> Result<(), Fatal> {
         let mut outcomes = self.role.store.subscribe();
+        self.judge(herald)?;
         // Nobody waits in the foreground.
         let patience = tokio::time::sleep(self.settings.ready_timeout);
         let mut patience = std::pin::pin!(patience);
@@ -113,17 +159,20 @@ impl House {
 
     /// Whether what came of an attempt ends the daemon, or the waiting of whoever started it.
     fn judge(&self, herald: &mut Option<Herald>) -> Result<(), Fatal> {
-        let (serves, refusal) = {
+        let (serves, refusal, locked) = {
             let state = self.role.store.read();
             let now = self.clock.now();
             let valid = state.snapshot.as_ref().is_some_and(|snapshot| snapshot.is_valid(now));
-            (valid, state.refusal())
+            (valid, state.refusal(), state.locked)
+        };
+        let tell = |herald: &mut Option<Herald>, word| match herald.take() {
+            Some(herald) => herald.tell(&word).map_err(|_| nobody_waits()),
+            None => Ok(()),
         };
         match (serves, refusal) {
-            (true, _) => match herald.take() {
-                Some(herald) => herald.tell(&self.ready()).map_err(|_| nobody_waits()),
-                None => Ok(()),
-            },
+            (true, _) => tell(herald, self.ready()),
+            // Waiting for a human is as ready as it gets.
+            (false, _) if locked => tell(herald, locked_word()),
             // What is valid is served to its end, also after a refusal.
             (false, Some(refusal)) if self.settings.exit_on_refusal => Err(refused(&refusal)),
             (false, _) => Ok(()),
@@ -149,12 +198,19 @@ impl House {
     }
 
     pub(super) fn facts(&self, settings: &Settings) -> Facts {
-        role::facts(settings, active(settings), &self.key, self.since)
+        role::facts(settings, active(settings), &self.key, self.since.wall)
     }
 
     /// Judges requests by the settings and sockets as they are now.
     pub(super) fn renew_terms(&self) {
         let bound = self.listeners.addresses().into_iter().map(|address| address.ip());
+        let addresses = self.listeners.addresses().into_iter();
+        self.shown.send_replace(Shown {
+            role: active(&self.settings).clone(),
+            listeners: addresses
+                .map(|address| ListenerStatus { kind: "imds".to_owned(), address })
+                .collect(),
+        });
         self.site.terms.send_replace(Terms {
             options: self.settings.imds,
             names: HostNames::new(bound, self.settings.hosts.iter().cloned()),
@@ -179,6 +235,7 @@ fn site(role: &Role, clock: &Arc<dyn Clock>, key: &KeyBytes, terms: Terms) -> Si
         store: Arc::clone(&role.store),
         clock: Arc::clone(clock),
         demand: Box::new(move |now| bell.demand(now)),
+        clients: Arc::default(),
         nonce: AtomicU64::new(identity::nonce()),
     }
 }
@@ -189,6 +246,13 @@ fn refused(refusal: &Failure) -> Fatal {
         Some(hint) => fatal.hint(hint),
         None => fatal,
     }
+}
+
+fn locked_word() -> Word {
+    let code = Exit::Waiting as u8;
+    let text =
+        "locked, and it serves nothing until it is unlocked\nhint: assumed unlock".to_owned();
+    Word { code, text }
 }
 
 fn nobody_waits() -> Fatal {

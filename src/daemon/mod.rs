@@ -5,12 +5,14 @@
 //! rotation, service, drain. Whatever can fail at the start fails before the
 //! first thread exists.
 
+mod control;
 mod house;
 mod listeners;
 mod orders;
 mod reload;
 mod role;
 mod start;
+mod steering;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -116,7 +118,7 @@ impl Daemon {
         start::harden();
         let orders = Orders::from_signals()?;
         start::runtime()?.block_on(async {
-            House::open(self, company, herald.is_some())?.live(orders, herald).await
+            House::open(self, company, herald.is_some(), &orders)?.live(orders, herald).await
         })
     }
 }

@@ -112,6 +112,13 @@ impl House {
                     .hint("this needs a restart"),
             );
         }
+        if settings.control != self.settings.control {
+            mistakes.push(
+                Mistake::new("cannot change while the daemon runs")
+                    .key("control")
+                    .hint("this needs a restart"),
+            );
+        }
         let listeners = self.listeners.plan(&settings.listen, &mut mistakes);
         let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
             Mistake::new(error.to_string()).key("log.file").hint("may this user write there?")

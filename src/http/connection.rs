@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -29,6 +30,7 @@ use super::reply::{self, Stamp};
 use super::wire::Wire;
 use crate::clock::{BootTime, Clock};
 use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
+use crate::status::Clients;
 use crate::store::Store;
 
 /// A head that does not end, or a connection that idles, is dropped after this (F19).
@@ -61,6 +63,8 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Tells rotation that nothing valid was found; returns how soon it tries.
     pub demand: Box<dyn Fn(BootTime) -> Duration + Send + Sync>,
+    /// Which programs ask.
+    pub clients: Arc<Clients>,
     /// Makes each metadata token another; starts anywhere.
     pub nonce: AtomicU64,
 }
@@ -123,6 +127,8 @@ async fn respond(
         !fits || !head::stays_open(request.headers()) || !visit.is_whole(&mut request).await;
     let reduced = head::reduce(&request);
     let (mut answer, mut stamp) = site.answer(&reduced, visit.ends.local, true);
+    let agent = request.headers().get(header::USER_AGENT);
+    site.clients.note(agent.map_or(&[], HeaderValue::as_bytes), stamp.now);
     if !fits {
         answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
     }

@@ -11,6 +11,12 @@ pub fn boot_id() -> String {
     format!("process {} {}", std::process::id(), nonce())
 }
 
+/// Whom this process acts as.
+#[must_use]
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// The host's name, for `{host}` in a session name.
 #[must_use]
 pub fn host_name() -> String {

@@ -4,6 +4,7 @@
 pub mod detach;
 pub mod hardening;
 pub mod identity;
+pub mod mark;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;

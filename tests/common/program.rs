@@ -50,6 +50,7 @@ impl Home {
             .args(arguments)
             .env_clear()
             .env("HOME", self.path())
+            .env("XDG_RUNTIME_DIR", self.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -124,11 +124,14 @@ pub const KEYS: &[Key] = &[
     key("sts.ca_bundle", Kind::Text, "a PEM file with the only authorities to trust", "`$AWS_CA_BUNDLE`, else the profile's `ca_bundle`, else the system's", "\"/etc/ssl/corporate.pem\""),
     key("sts.proxy", Kind::Text, "the proxy on the way to STS", "`$HTTPS_PROXY`", "\"http://proxy.example.com:3128\""),
 
+    key("control.path", Kind::Text, "where the control socket is", "`$XDG_RUNTIME_DIR/assumed/control.sock`, else `/run/assumed/control.sock`, else the state directory", "\"/run/assumed/control.sock\""),
+    key("control.group", Kind::Text, "the group whose members may open the control socket", "none", "\"aws\""),
+    key("control.uids[]", Kind::Number(0, 4_294_967_295), "users who may steer besides owner and root; with a group, the only ones of it", "none", "1000"),
+
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json"]), "how log lines look", "`text`", "\"text\""),
     key("log.file", Kind::Text, "a file instead of standard error", "none", "\"/var/log/assumed.log\""),
 
-    later("control", "the control socket"),
     later("events", "what is told to others"),
     later("sandbox", "what the daemon forbids itself"),
     later("access", "which caller may have which role"),

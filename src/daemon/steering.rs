@@ -1,0 +1,205 @@
+//! What the orders on the control socket do.
+//!
+//! Holds the same store and bell as the role itself, and sends what ends or
+//! changes the daemon to the one loop that may do so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
+use tracing::{info, warn};
+
+use super::orders::Order;
+use crate::clock::{Clock, Now};
+use crate::config::RoleSettings;
+use crate::control::{Code, Pending, Refusal, Steer};
+use crate::credentials::Credentials;
+use crate::rotation::standing::{Phase, Standing};
+use crate::rotation::task::Bell;
+use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
+use crate::store::Store;
+use crate::sys::mark::Mark;
+
+/// Whoever asks for credentials that are not there waits no longer than this.
+const PATIENCE: Duration = Duration::from_secs(50);
+/// A pause before the next attempt that is worth waiting for.
+const SOON: Duration = Duration::from_secs(3);
+
+/// What a status shows of the settings and sockets, as they are now.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub(super) role: RoleSettings,
+    pub(super) listeners: Vec<ListenerStatus>,
+}
+
+/// The steering end of a daemon.
+#[derive(Debug)]
+pub(super) struct Steering {
+    pub(super) store: Arc<Store>,
+    pub(super) bell: Bell,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) orders: UnboundedSender<Order>,
+    pub(super) shown: watch::Receiver<Shown>,
+    pub(super) clients: Arc<Clients>,
+    /// Absent where nothing can be written.
+    pub(super) mark: Option<Mark>,
+    pub(super) socket: PathBuf,
+    pub(super) since: Now,
+}
+
+impl Steer for Steering {
+    fn status(&self) -> Status {
+        let now = self.clock.now();
+        let (shown, state) = (self.shown.borrow(), self.store.read());
+        let held = Held {
+            snapshot: state.snapshot.as_deref(),
+            failure: state.failure.as_ref(),
+            account: &state.facts().account,
+            locked: state.locked,
+            failed: &state.failed,
+        };
+        let standing = *self.bell.standing().borrow();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            now: now.wall,
+            started: self.since.wall,
+            uptime: now.boot.since(self.since.boot),
+            locked: state.locked,
+            active: shown.role.name.clone(),
+            control: Some(self.socket.clone()),
+            listeners: shown.listeners.clone(),
+            roles: vec![RoleStatus::new(&shown.role, held, standing, now)],
+            clients: self.clients.list(),
+        }
+    }
+
+    fn refresh(&self, role: Option<&str>) -> Pending<()> {
+        let outcome = self.unlocked(role).map(|()| {
+            let outcome = self.outcome();
+            self.bell.refresh();
+            outcome
+        });
+        let store = Arc::clone(&self.store);
+        Box::pin(async move {
+            outcome?.await;
+            match &store.read().failure {
+                Some(failure) => Err(failure.into()),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn reload(&self) -> Pending<Vec<String>> {
+        let (reply, outcome) = oneshot::channel();
+        // Where the loop has ended, the reply is dropped with the order.
+        let _ = self.orders.send(Order::Reload(Some(reply)));
+        Box::pin(async move {
+            match outcome.await {
+                Ok(Ok(changed)) => Ok(changed),
+                Ok(Err(mistakes)) => Err(Refusal::new(Code::Settings, mistakes.to_string())
+                    .hint("nothing was changed; the old settings stay in force")),
+                Err(_) => Err(Refusal::new(Code::Unavailable, "the daemon is ending")),
+            }
+        })
+    }
+
+    fn stop(&self) {
+        let _ = self.orders.send(Order::End);
+    }
+
+    fn lock(&self, _: bool) -> Result<(), Refusal> {
+        self.store.lock();
+        self.bell.lock();
+        let kept = self.mark.as_ref().map(Mark::set);
+        match kept {
+            Some(Ok(())) => {
+                info!(event = "locked", "everything is wiped and refused until it is unlocked");
+                Ok(())
+            }
+            kept => {
+                let why = kept.and_then(Result::err).map(|error| format!(": {error}"));
+                let why = why.unwrap_or_default();
+                warn!(event = "locked", "locked, but a restart would unlock it{why}");
+                Err(Refusal::new(
+                    Code::Unavailable,
+                    format!("locked, but a restart would unlock it{why}"),
+                )
+                .hint("the daemon needs a state directory that it can write"))
+            }
+        }
+    }
+
+    fn unlock(&self) -> Result<(), Refusal> {
+        if let Some(Err(error)) = self.mark.as_ref().map(Mark::clear) {
+            return Err(Refusal::new(Code::Unavailable, format!("cannot unlock: {error}"))
+                .hint("the mark of the lock is in the state directory"));
+        }
+        if self.store.read().locked {
+            self.store.unlock();
+            self.bell.unlock();
+            info!(event = "unlocked", "credentials are assumed anew");
+        }
+        Ok(())
+    }
+
+    fn credentials(&self, role: Option<&str>) -> Pending<Credentials> {
+        let ready = self.unlocked(role).map(|()| self.held());
+        let outcome = self.outcome();
+        let now = self.clock.now();
+        // Back-off holds here as for any client.
+        let soon = matches!(ready, Ok(None)) && self.bell.demand(now.boot) <= SOON;
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Box::pin(async move {
+            if let Some(held) = ready? {
+                return Ok(held);
+            }
+            if soon {
+                // In time or not, what is held then decides.
+                let _ = tokio::time::timeout(PATIENCE, outcome).await;
+            }
+            let state = store.read();
+            let valid = state.snapshot.as_ref().filter(|held| held.is_valid(clock.now()));
+            match (valid, &state.failure) {
+                (Some(held), _) => Ok(held.credentials.clone()),
+                (None, _) if state.locked => Err(Refusal::locked()),
+                (None, Some(failure)) => Err(failure.into()),
+                (None, None) => Err(Refusal::new(Code::Unavailable, "no credentials yet")),
+            }
+        })
+    }
+}
+
+impl Steering {
+    /// That the role is ours, and may be used.
+    fn unlocked(&self, role: Option<&str>) -> Result<(), Refusal> {
+        if role.is_some_and(|role| role != self.shown.borrow().role.name) {
+            return Err(Refusal::no_role(role, &self.status()));
+        }
+        if self.store.read().locked { Err(Refusal::locked()) } else { Ok(()) }
+    }
+
+    fn held(&self) -> Option<Credentials> {
+        let now = self.clock.now();
+        let state = self.store.read();
+        let valid = state.snapshot.as_ref().filter(|held| held.is_valid(now));
+        valid.map(|held| held.credentials.clone())
+    }
+
+    /// Waits until an attempt has ended that has not begun yet.
+    fn outcome(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut standing = self.bell.standing();
+        let before = standing.borrow().attempts;
+        let told = move |now: &Standing| {
+            // A rotation that began anew, after a reload, counts from zero.
+            let anew = now.attempts < before && now.landed() > 0;
+            anew || now.landed() > before || now.phase == Phase::Locked
+        };
+        async move {
+            // The sender goes with the daemon, and nobody waits longer.
+            let _ = standing.wait_for(told).await;
+        }
+    }
+}
