@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::file::{Document, Item};
 use super::inputs::Inputs;
-use super::mistake::{Mistake, Mistakes};
+use super::mistake::{Mistake, Mistakes, Warning};
 use super::setting::Setting;
 use super::values::listen_address;
 use crate::role::Malformed;
@@ -74,6 +74,13 @@ impl fmt::Display for Cidr {
     }
 }
 
+impl Cidr {
+    /// True for the whole of IPv4 or of IPv6.
+    const fn holds_everybody(&self) -> bool {
+        self.prefix == 0
+    }
+}
+
 impl FromStr for Cidr {
     type Err = Malformed;
 
@@ -111,6 +118,7 @@ pub(super) fn find(
     document: &Document,
     served: Option<&str>,
     mistakes: &mut Mistakes,
+    warnings: &mut Vec<Warning>,
 ) -> Vec<Listen> {
     let flags = inputs.overrides.listen.iter().map(|flag| of_flag(Setting::flag("--listen", flag)));
     let flags: Vec<Found<'_>> = flags.filter_map(|found| mistakes.note(found)).collect();
@@ -124,6 +132,12 @@ pub(super) fn find(
             mistakes.push(setting.mistake(format!("{} comes twice", own.address)));
         }
     }
+    let open = |(listen, _): &&Found<'_>| listen.allow_from.iter().any(Cidr::holds_everybody);
+    warnings.extend(found.iter().filter(open).map(|(_, setting)| {
+        setting
+            .mistake("every host that reaches this listener may take the credentials")
+            .hint("narrow its allow_from to the networks that are meant")
+    }));
     if found.is_empty() {
         return vec![Listen::default()];
     }

@@ -62,7 +62,8 @@ impl<'a> Resolution<'a> {
     fn settings(&mut self) -> Option<Settings> {
         let role = self.role();
         let served = role.as_ref().map(|role| role.name.as_str());
-        let listen = listen::find(self.inputs, self.document, served, &mut self.mistakes);
+        let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
+        let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
         let hosts = self.hosts();
         let log = self.log();
         let state_dir = self.mistakes.note(state_dir(self.inputs, self.document))?;

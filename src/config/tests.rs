@@ -651,6 +651,24 @@ fn the_example_file_is_a_whole_set_of_settings() {
 }
 
 #[test]
+fn a_listener_that_is_open_to_everybody_is_worth_a_warning() {
+    let listen = |allow: &str| {
+        config("").file(&format!(
+            "listen = [{{ address = \"0.0.0.0:1338\", allow_from = [{allow}] }}]\n{TABLE}"
+        ))
+    };
+    assert_eq!(
+        listen("\"10.0.0.0/8\", \"0.0.0.0/0\"").warnings(),
+        [
+            "config.toml:1:23: listen.address: every host that reaches this listener may take the credentials\n\
+          hint: narrow its allow_from to the networks that are meant"
+        ]
+    );
+    assert!(listen("\"10.0.0.0/8\", \"fd00::/8\"").warnings().is_empty());
+    assert!(listen("").warnings().is_empty(), "for this host only");
+}
+
+#[test]
 fn flags_beat_the_file_and_the_file_beats_the_profile() {
     let given = config("[default]\naws_access_key_id = A\naws_secret_access_key = s\nregion = eu-north-1\n")
         .file(&format!(

@@ -1,0 +1,150 @@
+//! The documents, compared with the code that they describe.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+#[path = "docs/messages.rs"]
+mod messages;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assumed::config::{KEYS, Key, Kind, LEAVES};
+use assumed::fatal::Exit;
+use common::client::Client;
+use common::program::{Daemon, Home};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join("docs").join(name)).unwrap()
+}
+
+/// The cells of each row of all tables, without the heads.
+fn rows(page: &str) -> Vec<Vec<&str>> {
+    let lines = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    lines.filter(|line| line.contains('`')).map(|line| line.split(" | ").collect()).collect()
+}
+
+/// What stands between backticks.
+fn spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+fn documented(key: &Key) -> String {
+    let Key { path, meaning, default, example, kind } = key;
+    if *kind == Kind::Later {
+        format!("| `{path}` | {meaning} |")
+    } else {
+        format!("| `{path}` | {meaning} | {default} | `{example}` |")
+    }
+}
+
+#[test]
+fn every_setting_is_documented_as_the_program_has_it() {
+    let page = page("configuration.md");
+    let lines: BTreeSet<&str> = page.lines().collect();
+    let missing: Vec<String> =
+        KEYS.iter().map(documented).filter(|row| !lines.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/configuration.md lacks\n{}", missing.join("\n"));
+    let known: BTreeSet<&str> = KEYS.iter().map(|key| key.path).chain(LEAVES.to_vec()).collect();
+    for row in rows(&page) {
+        let name = row[0].trim_matches('`');
+        assert!(known.contains(name), "docs/configuration.md has {name}, which is no setting");
+    }
+    for leaf in LEAVES {
+        assert!(page.contains(&format!("| `{leaf}` | ")), "docs/configuration.md lacks {leaf}");
+    }
+}
+
+#[test]
+fn every_example_of_a_setting_can_be_written_so() {
+    for key in KEYS.iter().filter(|key| key.kind != Kind::Later) {
+        let line = format!("key = {}", key.example);
+        assert!(toml::de::DeTable::parse(&line).is_ok(), "{}: {line}", key.path);
+    }
+}
+
+#[test]
+fn every_message_in_the_documents_is_one_of_the_program() {
+    let texts = messages::texts(&root().join("src"));
+    let page = page("troubleshooting.md");
+    let known = |message: &str| messages::pieces(message).iter().all(|piece| texts.contains(piece));
+    for row in rows(&page).iter().filter(|row| row[0].starts_with('`')) {
+        for message in spans(row[0]) {
+            assert!(known(message), "docs/troubleshooting.md has `{message}`, which nothing says");
+        }
+    }
+}
+
+#[test]
+fn every_failure_on_the_way_to_credentials_is_documented() {
+    let page = page("troubleshooting.md");
+    let quoted: Vec<&str> = spans(&page);
+    let failures = messages::failures(&root().join("src"));
+    assert!(failures.len() > 20, "{failures:?}");
+    for failure in &failures {
+        let pieces = messages::pieces(failure);
+        let told = |message: &&str| pieces.iter().all(|piece| message.contains(piece.as_str()));
+        assert!(quoted.iter().any(told), "docs/troubleshooting.md lacks `{failure}`");
+    }
+    let codes = messages::codes(&root().join("src/sts/codes.rs"));
+    assert!(codes.len() > 30, "{codes:?}");
+    for code in &codes {
+        assert!(quoted.contains(&code.as_str()), "docs/troubleshooting.md lacks the code {code}");
+    }
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    use Exit::{Bug, Refused, Settings, Unavailable, Usage, Waiting};
+    let page = page("troubleshooting.md");
+    for exit in [Usage, Unavailable, Bug, Waiting, Refused, Settings] {
+        assert!(page.contains(&format!("\n| {} | ", exit as u8)), "{exit:?}");
+    }
+}
+
+/// Every path below `/latest/` that a listing leads to.
+fn walk(client: &Client, directory: &str, found: &mut Vec<String>) {
+    let listing = client.get(&format!("/latest/{directory}")).text().to_owned();
+    for name in listing.lines() {
+        let path = format!("{directory}{name}");
+        // The top lists directories without a slash.
+        match (directory, path.ends_with('/')) {
+            ("", _) => walk(client, &format!("{path}/"), found),
+            (_, true) => walk(client, &path, found),
+            (_, false) => found.push(path),
+        }
+    }
+}
+
+#[test]
+fn every_path_that_is_served_is_documented() {
+    let home = Home::new();
+    let arguments = ["--log-format", "json", "demo", "--session", "1h", "--listen", "127.0.0.1:0"];
+    let mut daemon = Daemon::start(home.command(&arguments));
+    let client = Client::new(daemon.address());
+    let mut found = Vec::new();
+    walk(&client, "", &mut found);
+    assert!(found.len() > 15, "{found:?}");
+    let page = page("imds.md");
+    let quoted = spans(&page);
+    for path in found {
+        let path = path.replace("/security-credentials/demo", "/security-credentials/ROLE");
+        assert!(quoted.contains(&path.as_str()), "docs/imds.md lacks `{path}`");
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for name in ["imds.md", "configuration.md", "troubleshooting.md", "conformance.md"] {
+        let page = page(name);
+        let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            assert!(root().join("docs").join(link).exists(), "docs/{name} links to {link}");
+        }
+    }
+}
