@@ -20,9 +20,13 @@ use common::stand::{self, Sts, sessions_of};
 fn home(sts: &Sts, settings: &str) -> Home {
     let (config, credentials) = stand::profile(sts);
     let home = Home::new().with_config(&config).with_credentials(&credentials);
-    fs::write(home.path().join("config.toml"), format!("roles = [\"profile:dev\"]\n{settings}"))
-        .unwrap();
+    set(&home, settings);
     home
+}
+
+fn set(home: &Home, settings: &str) {
+    let path = home.path().join("config.toml");
+    fs::write(path, format!("roles = [\"profile:dev\"]\n{settings}")).unwrap();
 }
 
 fn started(home: &Home) -> Daemon {
@@ -189,7 +193,7 @@ fn a_token_travels_no_farther_than_the_hop_limit() {
         nobody_from_elsewhere_is_served_untold();
         drop(daemon);
 
-        let (_home, mut daemon) = serving(&sts, 2);
+        let (home, mut daemon) = serving(&sts, 2);
         for address in [v4, v6] {
             let far = net::on("far", || Client::new(address));
             assert_eq!(net::on("far", || far.get(ROLE_LIST).text().to_owned()), "deploy");
@@ -199,6 +203,15 @@ fn a_token_travels_no_farther_than_the_hop_limit() {
             net::on("stranger", || nothing_comes(address));
         }
         assert!(daemon.log().contains("turned a connection away"));
+
+        // A reload lets others in, and those of before no more.
+        set(&home, &settings(2, "[\"10.201.4.0/24\", \"fd01:4::/64\"]"));
+        daemon.signal("-HUP");
+        daemon.event("reload");
+        for address in [v4, v6] {
+            net::on("stranger", || Client::new(address));
+            net::on("far", || nothing_comes(address));
+        }
     });
 }
 
@@ -206,15 +219,19 @@ fn a_token_travels_no_farther_than_the_hop_limit() {
 #[cfg(target_os = "linux")]
 fn serving(sts: &Sts, hop_limit: u8) -> (Home, Daemon) {
     let allow = "[\"10.201.1.0/24\", \"10.201.3.0/24\", \"fd01:1::/64\", \"fd01:3::/64\"]";
-    let settings = format!(
-        "listen = [\"0.0.0.0:8080\", {{ address = \"169.254.169.254:80\", allow_from = {allow} }},\n\
-         {{ address = \"[fd00:ec2::254]:80\", allow_from = {allow} }}]\n\
-         [imds]\nhttp_put_response_hop_limit = {hop_limit}\n"
-    );
-    let home = home(sts, &settings);
+    let home = home(sts, &settings(hop_limit, allow));
     let mut daemon = net::on("imds", || started(&home));
     daemon.event("rotated");
     (home, daemon)
+}
+
+#[cfg(target_os = "linux")]
+fn settings(hop_limit: u8, allow: &str) -> String {
+    format!(
+        "listen = [\"0.0.0.0:8080\", {{ address = \"169.254.169.254:80\", allow_from = {allow} }},\n\
+         {{ address = \"[fd00:ec2::254]:80\", allow_from = {allow} }}]\n\
+         [imds]\nhttp_put_response_hop_limit = {hop_limit}\n"
+    )
 }
 
 /// On a kept connection a value comes, the token after it never does, however often it is sent.

@@ -49,6 +49,8 @@ impl Listener {
         let (strangers, exhaustion) = (Rarely::default(), Rarely::default());
         loop {
             let accepted = tokio::select! {
+                // Whoever comes after a reload is judged by the listener of then.
+                biased;
                 () = closing.cancelled() => return,
                 accepted = self.accept(&exhaustion) => accepted,
             };
