@@ -23,9 +23,13 @@ use crate::imds::{Facts, HostNames, TokenKey};
 use crate::log::Logging;
 use crate::status::ListenerStatus;
 use crate::sys::detach::{Herald, Word};
+<<<<<<< HEAD
 use crate::sys::identity;
 use crate::sys::mark::Mark;
+=======
+>>>>>>> a4f5200 (sys: code that only an attempt needs does not stay resident)
 use crate::sys::state::{KeyBytes, StateDirectory};
+use crate::sys::{identity, memory};
 
 /// The mark in the state directory that keeps a lock over a restart.
 const LOCKED: &str = "locked";
@@ -151,7 +155,10 @@ impl House {
                     Order::End => return Ok(()),
                 },
                 read = self.reading.done() => self.reload(read).await,
-                Ok(()) = outcomes.changed() => self.judge(herald)?,
+                Ok(()) = outcomes.changed() => {
+                    self.judge(herald)?;
+                    memory::shed_code();
+                }
                 () = &mut patience, if herald.is_some() => return Err(self.not_ready()),
             }
         }

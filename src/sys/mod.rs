@@ -5,6 +5,7 @@ pub mod detach;
 pub mod hardening;
 pub mod identity;
 pub mod mark;
+pub mod memory;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;
