@@ -41,6 +41,7 @@ aws_smithy_types aws_smithy_async                = sts
 rustls                                           = sts
 signal_hook daemonize                            = sys
 rustix                                           = sys clock sts/command
+libc                                             = sys
 tracing_subscriber                               = log
 socket2                                          = http sys emulator control
 arc_swap                                         = store

@@ -23,11 +23,7 @@ use crate::imds::{Facts, HostNames, TokenKey};
 use crate::log::Logging;
 use crate::status::ListenerStatus;
 use crate::sys::detach::{Herald, Word};
-<<<<<<< HEAD
-use crate::sys::identity;
 use crate::sys::mark::Mark;
-=======
->>>>>>> a4f5200 (sys: code that only an attempt needs does not stay resident)
 use crate::sys::state::{KeyBytes, StateDirectory};
 use crate::sys::{identity, memory};
 

@@ -8,7 +8,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -18,7 +17,8 @@ use super::start;
 use crate::access::policy::Admission;
 use crate::config::{Listen, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{Listener, Site};
+use crate::http::{Crowd, Listener, Site};
+use crate::sys::memory;
 
 /// Connections of all listeners together.
 const MOST_CONNECTIONS: usize = 1024;
@@ -61,7 +61,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Listeners {
     open: Vec<Open>,
-    permits: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     connections: TaskTracker,
     closing: CancellationToken,
 }
@@ -78,7 +78,7 @@ impl Default for Listeners {
     fn default() -> Self {
         Self {
             open: Vec::new(),
-            permits: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            crowd: Arc::new(Crowd::new(MOST_CONNECTIONS, memory::shed_heap)),
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
         }
@@ -99,7 +99,7 @@ impl Listeners {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             admission: Admission::new(bound.listen.allow_from.clone()),
             site: Arc::clone(site),
-            permits: Arc::clone(&self.permits),
+            crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
         };
         let closing = self.closing.child_token();

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, Ends, Site};
+use super::crowd::{Crowd, Presence};
 use super::hops::Hops;
 use super::rarely::Rarely;
 use crate::access::policy::{Admission, Origin};
@@ -35,13 +35,13 @@ pub struct Listener {
     pub admission: Admission,
     /// What is served on it.
     pub site: Arc<Site>,
-    /// Caps the connections of all listeners together.
-    pub permits: Arc<Semaphore>,
+    /// Everybody who is connected, here and elsewhere.
+    pub crowd: Arc<Crowd>,
     /// Knows every open connection.
     pub connections: TaskTracker,
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (TcpStream, SocketAddr, Presence);
 
 impl Listener {
     /// Accepts until `closing`; connections finish the request in hand then.
@@ -54,20 +54,20 @@ impl Listener {
                 () = closing.cancelled() => return,
                 accepted = self.accept(&exhaustion) => accepted,
             };
-            if let Some((stream, peer, permit)) = accepted {
+            if let Some((stream, peer, presence)) = accepted {
                 match self.admit(&stream, peer) {
-                    Some(ends) => self.spawn(stream, ends, permit, closing.clone()),
+                    Some(ends) => self.spawn(stream, ends, presence, closing.clone()),
                     None => self.turned_away(peer, &strangers),
                 }
             }
         }
     }
 
-    /// The next connection and its permit; `None` where this one came to nothing.
+    /// The next connection and its place; `None` where this one came to nothing.
     async fn accept(&self, exhaustion: &Rarely) -> Option<Accepted> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let presence = self.crowd.enter().await?;
         match self.socket.accept().await {
-            Ok((stream, peer)) => Some((stream, peer, permit)),
+            Ok((stream, peer)) => Some((stream, peer, presence)),
             Err(error) if concerns_one_connection(&error) => None,
             Err(error) => {
                 if exhaustion.again(self.site.clock.now().boot) {
@@ -91,19 +91,13 @@ impl Listener {
         Some(Ends { local, hops })
     }
 
-    fn spawn(
-        &self,
-        stream: TcpStream,
-        ends: Ends,
-        permit: OwnedSemaphorePermit,
-        closing: CancellationToken,
-    ) {
+    fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {
         let site = Arc::clone(&self.site);
         self.connections.spawn(async move {
             if let Err(error) = connection::serve(stream, site, ends, closing).await {
                 debug!(%error, "connection ended early");
             }
-            drop(permit);
+            drop(presence);
         });
     }
 

@@ -5,6 +5,7 @@
 //! STS; hyper is named in this room only.
 
 mod connection;
+mod crowd;
 mod foreign;
 mod head;
 mod hops;
@@ -15,5 +16,6 @@ mod reply;
 mod wire;
 
 pub use connection::{Site, Terms};
+pub use crowd::Crowd;
 pub use foreign::ForeignNames;
 pub use listener::Listener;
