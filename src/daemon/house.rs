@@ -47,8 +47,7 @@ pub(super) struct House {
     since: Now,
     key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
-    // The lock ends with it.
-    state: Option<StateDirectory>,
+    state: Option<Arc<StateDirectory>>,
 }
 
 impl House {

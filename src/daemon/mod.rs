@@ -18,6 +18,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use orders::{Order, Orders, Reply};
 pub use reload::Reread;
@@ -62,7 +63,7 @@ pub struct Daemon {
     settings: Settings,
     bound: Vec<Bound>,
     key: KeyBytes,
-    state: Option<StateDirectory>,
+    state: Option<Arc<StateDirectory>>,
 }
 
 impl Daemon {
@@ -74,7 +75,7 @@ impl Daemon {
         hardening::raise_descriptor_limit();
         let (state, key) = start::open_state(&settings)?;
         let bound = settings.listen.iter().map(Bound::new).collect::<Result<_, _>>()?;
-        Ok(Self { settings, bound, key, state })
+        Ok(Self { settings, bound, key, state: state.map(Arc::new) })
     }
 
     /// The addresses that are really bound, ports resolved.
@@ -110,16 +111,22 @@ impl Daemon {
     }
 
     fn live(self, company: Company, herald: &mut Option<Herald>) -> Result<(), Fatal> {
+        // Let go last, so that the next instance finds nothing of this one.
+        let state = self.state.clone();
         // The lock outlived a fork, the pid in it did not.
-        let signed = self.state.as_ref().map(StateDirectory::sign).transpose();
+        let signed = state.as_deref().map(StateDirectory::sign).transpose();
         signed.map_err(|trouble| start::state_fatal(&trouble))?;
         let pid_file = company.pid_file.as_deref().map(PidFile::write).transpose();
         let _goes_with_us = pid_file.map_err(|trouble| start::pid_file_fatal(&trouble))?;
         start::harden();
         let orders = Orders::from_signals()?;
-        start::runtime()?.block_on(async {
+        let runtime = start::runtime()?;
+        let outcome = runtime.block_on(async {
             House::open(self, company, herald.is_some(), &orders)?.live(orders, herald).await
-        })
+        });
+        // A name that is being resolved, or a file on a dead network, must not hold up the end.
+        runtime.shutdown_background();
+        outcome
     }
 }
 
