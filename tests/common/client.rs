@@ -95,3 +95,40 @@ impl Client {
         document.json()["AccessKeyId"].as_str().unwrap().to_owned()
     }
 }
+
+/// One connection that stays open from answer to answer.
+#[derive(Debug)]
+pub struct Line {
+    client: Client,
+    stream: TcpStream,
+}
+
+impl Line {
+    pub fn open(client: &Client) -> Self {
+        let stream = TcpStream::connect_timeout(&client.address, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { client: client.clone(), stream }
+    }
+
+    /// `None` where the other side has closed it.
+    pub fn get(&mut self, path: &str) -> Option<Answer> {
+        let Client { address, token } = &self.client;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: keep-alive\r\n\
+             X-aws-ec2-metadata-token: {token}\r\n\r\n"
+        );
+        self.stream.write_all(request.as_bytes()).ok()?;
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(answer) = parse(&bytes) {
+                let length = answer.field("content-length")?.parse().ok()?;
+                if answer.body.len() >= length {
+                    return Some(answer);
+                }
+            }
+            let mut part = [0; 4096];
+            let read = self.stream.read(&mut part).ok().filter(|read| *read > 0)?;
+            bytes.extend_from_slice(&part[..read]);
+        }
+    }
+}

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
+/// Where the daemon finds its settings in a home.
+pub const SETTINGS: &str = ".config/assumed/config.toml";
+
 /// A home directory with nothing of ours in it.
 #[derive(Debug)]
 pub struct Home(tempfile::TempDir);
@@ -37,10 +40,23 @@ impl Home {
         self.write(".aws/credentials", text)
     }
 
+    /// The daemon's own settings file.
+    pub fn with_settings(self, text: &str) -> Self {
+        self.write(SETTINGS, text)
+    }
+
     fn write(self, name: &str, text: &str) -> Self {
-        fs::create_dir_all(self.path().join(".aws")).unwrap();
-        fs::write(self.path().join(name), text).unwrap();
+        self.put(name, text);
         self
+    }
+
+    /// Writes a file as an editor does: aside, then renamed.
+    pub fn put(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let aside = path.with_extension("new");
+        fs::write(&aside, text).unwrap();
+        fs::rename(aside, path).unwrap();
     }
 
     /// The program with this home and an otherwise empty environment.
@@ -186,6 +202,18 @@ impl Daemon {
 
 fn shown(line: &Value) -> String {
     line.as_str().map_or_else(|| format!("{line}\n"), |text| format!("{text}\n"))
+}
+
+/// Waits for a word in a file that another process writes.
+pub fn wait_for(path: &Path, word: &str) {
+    let text = || fs::read_to_string(path).unwrap_or_default();
+    for _ in 0..PATIENCE.as_millis() / 20 {
+        if text().contains(word) {
+            return;
+        }
+        rest(Duration::from_millis(20));
+    }
+    panic!("no {word:?} in {}:\n{}", path.display(), text());
 }
 
 #[allow(clippy::disallowed_methods)]
