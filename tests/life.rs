@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -233,6 +233,25 @@ fn listeners_come_and_go_and_a_connection_in_use_stays() {
 }
 
 #[test]
+fn a_listener_for_other_peers_keeps_its_socket() {
+    let sts = Sts::start(sessions_of(3600));
+    // Free a moment ago; port 0 would be another one after the change.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = |more: &str| format!("listen = [{{ address = \"127.0.0.1:{port}\"{more} }}]\n");
+    let home = home(&sts).with_settings(&listen(""));
+    let mut daemon = started(&home);
+    let client = Client::new(daemon.address());
+    daemon.event("rotated");
+    home.put(SETTINGS, &listen(", allow_from = [\"192.0.2.0/24\"]"));
+    let line = reload(&mut daemon);
+    assert_eq!(changed(&line), format!("other peers on 127.0.0.1:{port}"));
+    assert_eq!(client.get(ROLE_LIST).status, 200);
+    home.put(SETTINGS, PLAIN);
+    let gone = format!("no longer listening on 127.0.0.1:{port}");
+    assert!(changed(&reload(&mut daemon)).contains(&gone));
+}
+
+#[test]
 fn a_request_in_hand_on_a_removed_listener_is_answered() {
     let sts = Sts::start(sessions_of(3600));
     sts.emulator.script(|script| script.standing = Some(Fault::Hang));
@@ -276,7 +295,7 @@ fn what_a_reload_cannot_change_is_told_with_all_the_rest() {
     let home = home(&sts);
     let mut daemon = started(&home);
     let client = Client::new(daemon.address());
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let listen = format!("listen = [\"127.0.0.1:0\", \"[::1]:0\", \"127.0.0.1:{port}\"]");
     let file = "state_dir = \"elsewhere\"\n[log]\nfile = \"/gone/assumed.log\"\n";

@@ -138,16 +138,23 @@ impl Listeners {
         let mut changed = Vec::new();
         let count = self.open.len();
         for bound in change.coming {
-            let name = bound.listen.address;
+            let address = bound.listen.address;
             match self.serve(bound, site) {
-                Ok(()) => changed.push(format!("listening on {name}")),
+                Ok(()) if self.at(address, &change.leaving).is_some() => {
+                    changed.push(format!("other peers on {address}"));
+                }
+                Ok(()) => changed.push(format!("listening on {address}")),
                 Err(fatal) => warn!(event = "reload", error = %fatal, "a listener is not served"),
             }
         }
         for place in (0..count).rev().filter(|place| change.leaving.contains(place)) {
             let open = self.open.remove(place);
             open.closing.cancel();
-            changed.push(format!("no longer listening on {}", open.bound.listen.address));
+            let address = open.bound.listen.address;
+            let stays = |open: &Open| open.bound.listen.address == address && address.port() != 0;
+            if !self.open.iter().any(stays) {
+                changed.push(format!("no longer listening on {address}"));
+            }
         }
         changed
     }
