@@ -14,7 +14,7 @@ use std::sync::mpsc::channel;
 use assumed::emulator::{Code, Fault};
 use common::PATIENCE;
 use common::client::{Client, ROLE_LIST};
-use common::program::{Ended, Home, wait_for};
+use common::program::{Daemon, Ended, Home, wait_for};
 use common::stand::{self, Sts, sessions_of};
 
 const RUN: [&str; 8] =
@@ -59,7 +59,7 @@ impl<'a> Detached<'a> {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.pid]).status().unwrap().success());
+        kill(name, &self.pid);
     }
 
     /// Ends it, and waits for the lock that it holds to the last.
@@ -92,8 +92,8 @@ fn log(home: &Home) -> String {
 }
 
 fn assert_nothing_is_left(home: &Home) {
-    assert!(!pid_file(home).exists(), "a pid file is left");
     assert_free(home);
+    assert!(!pid_file(home).exists(), "a pid file is left");
 }
 
 #[test]
@@ -159,6 +159,52 @@ fn nothing_in_time_ends_with_69_and_the_reason() {
     for word in ["no credentials within 1 s", "ServiceUnavailable"] {
         assert!(ended.stderr.contains(word), "no {word} in {}", ended.stderr);
     }
+    assert_nothing_is_left(&home);
+}
+
+/// A shell that waits for a daemon whose first attempt hangs, and that daemon's pid.
+fn waiting(sts: &Sts, home: &Home) -> (Daemon, String) {
+    sts.emulator.script(|script| script.standing = Some(Fault::Hang));
+    let shell = Daemon::start(command(home, &[]));
+    sts.reached(1);
+    (shell, fs::read_to_string(pid_file(home)).unwrap().trim().to_owned())
+}
+
+fn kill(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_daemon_that_dies_without_a_word_is_told_of() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (mut shell, pid) = waiting(&sts, &home);
+    kill("-KILL", &pid);
+    let ended = shell.wait();
+    assert_eq!(ended.code(), Some(70), "{}", ended.stderr);
+    assert!(ended.stderr.contains("died before it served"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_daemon_that_is_stopped_before_it_serves_says_so() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (mut shell, pid) = waiting(&sts, &home);
+    kill("-TERM", &pid);
+    let ended = shell.wait();
+    assert_eq!(ended.code(), Some(69), "{}", ended.stderr);
+    assert!(ended.stderr.contains("before the first credentials"), "{}", ended.stderr);
+    assert_nothing_is_left(&home);
+}
+
+#[test]
+fn a_shell_that_gives_up_waiting_leaves_no_daemon_behind() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (shell, _) = waiting(&sts, &home);
+    shell.end("-INT");
+    // The attempt that hangs ends by itself, and so does the daemon when the next one brings credentials.
+    sts.emulator.script(|script| script.standing = None);
     assert_nothing_is_left(&home);
 }
 

@@ -105,19 +105,11 @@ impl House {
     /// Does all that can fail, with nothing changed yet.
     fn plan(&self, settings: Settings) -> Result<Plan, Mistakes> {
         let mut mistakes = Mistakes::default();
+        // The control socket's place follows from the state directory where nobody sets it.
         if settings.state_dir != self.settings.state_dir {
-            mistakes.push(
-                Mistake::new("cannot change while the daemon runs")
-                    .key("state_dir")
-                    .hint("this needs a restart"),
-            );
-        }
-        if settings.control != self.settings.control {
-            mistakes.push(
-                Mistake::new("cannot change while the daemon runs")
-                    .key("control")
-                    .hint("this needs a restart"),
-            );
+            mistakes.push(fixed("state_dir"));
+        } else if settings.control != self.settings.control {
+            mistakes.push(fixed("control"));
         }
         let listeners = self.listeners.plan(&settings.listen, &mut mistakes);
         let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
@@ -169,6 +161,10 @@ fn others<'a>(before: &Settings, after: &Settings) -> impl Iterator<Item = &'a s
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))
+}
+
+fn fixed(key: &str) -> Mistake {
+    Mistake::new("cannot change while the daemon runs").key(key).hint("this needs a restart")
 }
 
 /// Each mistake is a line of its own.
