@@ -47,6 +47,7 @@ socket2                                          = http sys emulator control
 arc_swap                                         = store
 clap                                             = cli
 ring                                             = imds container emulator sys
+xmlparser                                        = emulator
 tokio tokio_util tracing                         = doors house roof
 std::fs std::env std::thread std::net::TcpStream = doors house roof
 std::process::Command std::process::exit         = doors house roof

@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
 use super::form::pairs;
+use super::mfa::Mfa;
 use super::record::{Asked, locked};
-use super::script::{Role, Script, Trust};
+use super::script::{Idp, Role, Script, Trust};
 use super::sts::Sts;
 use super::wire::{Reply, Request};
 
@@ -57,6 +58,7 @@ fn shown(asked: &Asked) -> Value {
     json!({
         "action": asked.action,
         "parameters": asked.parameters,
+        "digests": asked.digests,
         "access_key_id": asked.access_key_id,
         "region": asked.region,
         "fault": asked.fault.map(|fault| fault.to_string()),
@@ -84,6 +86,7 @@ fn changed(script: &Script, body: &[u8]) -> Result<Script, String> {
                     .map(|(arn, v)| Ok((arn.clone(), role(v)?)))
                     .collect::<Result<_, String>>()?;
             }
+            "mfa" => script.mfa = optional(key, value, mfa)?.unwrap_or_default(),
             "others" => script.roles.others = optional(key, value, |_, v| role(v))?,
             other => return Err(format!("unknown key {other}")),
         }
@@ -91,19 +94,64 @@ fn changed(script: &Script, body: &[u8]) -> Result<Script, String> {
     Ok(script)
 }
 
-/// `{"external_id": "x"}` or `{"refuse": true}`, and `"max_session": "1h"`.
+/// One demand at most, as `{"external_id": "x"}`, and `"max_session"` and `"session"`.
 fn role(value: &Value) -> Result<Role, String> {
-    let mut role = Role::default();
+    let (mut role, mut demands) = (Role::default(), Vec::new());
     for (key, value) in object("a role", value)? {
         match (key.as_str(), value) {
-            ("external_id", Value::String(id)) => role.trust = Trust::ExternalId(id.clone()),
-            ("refuse", Value::Bool(true)) => role.trust = Trust::Nobody,
-            ("refuse", Value::Bool(false)) => {}
+            ("external_id", Value::String(id)) => demands.push(Trust::ExternalId(id.clone())),
+            ("mfa", Value::Bool(true)) => demands.push(Trust::Mfa),
+            ("idp", value) => demands.push(Trust::Idp(idp(value)?)),
+            ("refuse", Value::Bool(true)) => demands.push(Trust::Nobody),
+            ("mfa" | "refuse", Value::Bool(false)) => {}
             ("max_session", span_text) => role.max_session = span(key, span_text)?,
+            ("session", span_text) => role.session = optional(key, span_text, span)?,
             (other, _) => return Err(format!("{other} is no key of a role, or has no such value")),
         }
     }
+    if demands.len() > 1 {
+        return Err("a role has one of external_id, mfa, idp and refuse".to_owned());
+    }
+    role.trust = demands.pop().unwrap_or(Trust::Anyone);
     Ok(role)
+}
+
+/// `{"issuer": "https://idp", "audience": "x", "subject": "me"}`, or some of these.
+fn idp(value: &Value) -> Result<Idp, String> {
+    let mut idp = Idp::default();
+    for (key, value) in object("idp", value)? {
+        let part = match key.as_str() {
+            "issuer" => &mut idp.issuer,
+            "audience" => &mut idp.audience,
+            "subject" => &mut idp.subject,
+            other => return Err(format!("{other} is no key of idp")),
+        };
+        *part = optional(key, value, text)?;
+    }
+    Ok(idp)
+}
+
+/// `{"serial": "arn:aws:iam::123456789012:mfa/me", "codes": ["123456"]}`, or one of these.
+fn mfa(_: &str, value: &Value) -> Result<Mfa, String> {
+    let mut mfa = Mfa::default();
+    for (key, value) in object("mfa", value)? {
+        match key.as_str() {
+            "serial" => mfa.serial = optional(key, value, text)?,
+            "codes" => {
+                let codes = |key: &str, value: &Value| {
+                    let codes = value.as_array().ok_or("codes is a list of six digits each")?;
+                    codes.iter().map(|code| text(key, code)).collect()
+                };
+                mfa.codes = optional(key, value, codes)?;
+            }
+            other => return Err(format!("{other} is no key of mfa")),
+        }
+    }
+    Ok(mfa)
+}
+
+fn text(key: &str, value: &Value) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("{key} takes text"))
 }
 
 /// A fault by its name; `null` and `"ok"` are none.
@@ -148,7 +196,8 @@ mod tests {
     fn a_change_touches_what_it_names_and_nothing_else() {
         let body = format!(
             r#"{{"session": "2m", "skew": "-20m", "next": ["ok", "Throttling", null, "delay=2s"],
-                "roles": {{"{ARN}": {{"external_id": "x", "max_session": "1h"}}}}, "others": null}}"#
+                "mfa": {{"codes": ["123456"]}}, "others": null,
+                "roles": {{"{ARN}": {{"external_id": "x", "max_session": "1h", "session": "5m"}}}}}}"#
         );
         let script = changed(&Script::default(), body.as_bytes()).unwrap();
         assert_eq!(script.session, Some(Duration::from_mins(2)));
@@ -159,9 +208,29 @@ mod tests {
         assert_eq!(role.trust, Trust::ExternalId("x".into()));
         assert_eq!((role.max_session, &script.roles.others), (Duration::from_hours(1), &None));
 
-        let script = changed(&script, br#"{"session": null, "others": {}}"#).unwrap();
+        assert_eq!(role.session, Some(Duration::from_mins(5)));
+        assert_eq!(script.mfa, Mfa { serial: None, codes: Some(["123456".to_owned()].into()) });
+
+        let reset = br#"{"session": null, "others": {}, "mfa": null}"#;
+        let script = changed(&script, reset).unwrap();
+        assert_eq!(script.mfa, Mfa::default());
         assert_eq!((script.session, script.roles.others), (None, Some(Role::default())));
         assert_eq!(script.next.len(), 4);
+    }
+
+    #[test]
+    fn a_role_makes_one_demand() {
+        let trust = |role_text: &str| {
+            role(&serde_json::from_str(role_text).unwrap()).map(|role| role.trust)
+        };
+        assert_eq!(trust(r#"{"mfa": true, "refuse": false}"#), Ok(Trust::Mfa));
+        assert_eq!(trust(r#"{"refuse": true, "mfa": false}"#), Ok(Trust::Nobody));
+        let idp = Idp { issuer: Some("https://idp".into()), ..Idp::default() };
+        assert_eq!(
+            trust(r#"{"idp": {"issuer": "https://idp", "subject": null}}"#),
+            Ok(Trust::Idp(idp))
+        );
+        assert!(trust(r#"{"mfa": true, "external_id": "x"}"#).is_err());
     }
 
     #[test]
@@ -176,6 +245,10 @@ mod tests {
             (r#"{"next": "hang"}"#, "next is a list"),
             (r#"{"standing": 5}"#, "standing takes the name of a fault"),
             (r#"{"roles": {"a": {"refuse": 1}}}"#, "refuse is no key of a role"),
+            (r#"{"roles": {"a": {"idp": {"iss": "x"}}}}"#, "iss is no key of idp"),
+            (r#"{"mfa": {"codes": "123456"}}"#, "codes is a list"),
+            (r#"{"mfa": {"codes": [123456]}}"#, "codes takes text"),
+            (r#"{"mfa": {"code": []}}"#, "code is no key of mfa"),
         ] {
             let told = changed(&Script::default(), body.as_bytes()).unwrap_err();
             assert!(told.starts_with(why), "{told}");

@@ -8,6 +8,15 @@ use super::refusal::{Code, Refusal};
 
 const MOST: usize = 1024;
 
+/// What is shown of a secret parameter.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// Whether a parameter is a code, a token or an assertion, which nobody may be shown.
+pub(super) fn is_secret(name: &str) -> bool {
+    ["TokenCode", "WebIdentityToken", "SAMLAssertion"].contains(&name)
+        || name.ends_with(".ContextAssertion")
+}
+
 /// What a call was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parameters(BTreeMap<String, String>);

@@ -6,13 +6,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::Timestamp;
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::caller::{Caller, Session};
 use super::refusal::{Code, Refusal};
-use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
 
 /// The account of the demo user; AWS uses it in its documentation.
@@ -21,75 +20,12 @@ pub const DEMO_ACCOUNT: &str = "123456789012";
 pub const DEMO_ACCESS_KEY_ID: &str = "AKIAASSUMED77EXAMPLE";
 /// The secret of [`DEMO_ACCESS_KEY_ID`], which is none.
 pub const DEMO_SECRET_ACCESS_KEY: &str = "not/a/secret/assumed/demo/key/EXAMPLEKEY";
-/// Who that is.
-const DEMO_USER: &str = "assumed-demo";
 
 /// Of the token's bytes: 6 that show `+` and `/` in base64, the MAC, the claims.
 const MARK: [u8; 6] = [0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff];
 const MAC: usize = 32;
 /// Long enough that nobody's buffer is too short only in production (A9).
 const TOKEN_BYTES: usize = 520;
-
-/// Who signed a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// The demo user, by its long-lived key.
-    User,
-    /// A role, by keys from here.
-    Role(RoleSession),
-}
-
-/// What a session token vouches for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RoleSession {
-    pub(super) role: RoleArn,
-    pub(super) name: SessionName,
-    pub(super) expires: Timestamp,
-}
-
-impl Caller {
-    pub(super) fn arn(&self) -> String {
-        match self {
-            Self::User => format!("arn:aws:iam::{DEMO_ACCOUNT}:user/{DEMO_USER}"),
-            Self::Role(session) => session.arn(),
-        }
-    }
-
-    pub(super) fn user_id(&self) -> String {
-        match self {
-            Self::User => unique_id("AIDA", DEMO_USER),
-            Self::Role(session) => session.id(),
-        }
-    }
-
-    pub(super) fn account(&self) -> &str {
-        match self {
-            Self::User => DEMO_ACCOUNT,
-            Self::Role(session) => session.role.account().as_str(),
-        }
-    }
-
-    /// The moment from which on its keys are refused.
-    pub(super) const fn expires(&self) -> Option<Timestamp> {
-        match self {
-            Self::User => None,
-            Self::Role(session) => Some(session.expires),
-        }
-    }
-}
-
-impl RoleSession {
-    /// `AssumedRoleUser.Arn`: the role's path is dropped (A10).
-    pub(super) fn arn(&self) -> String {
-        let (partition, account) = (self.role.partition().as_str(), self.role.account());
-        format!("arn:{partition}:sts::{account}:assumed-role/{}/{}", self.role.name(), self.name)
-    }
-
-    /// `AssumedRoleUser.AssumedRoleId`; the part before the colon is the role's own.
-    pub(super) fn id(&self) -> String {
-        format!("{}:{}", unique_id("AROA", self.role.as_str()), self.name)
-    }
-}
 
 /// A set of temporary keys.
 pub(super) struct Issued {
@@ -99,16 +35,11 @@ pub(super) struct Issued {
 }
 
 /// Makes keys for a session; fails only where the system has no random numbers.
-pub(super) fn issue(session: &RoleSession) -> Result<Issued, Refusal> {
+pub(super) fn issue(session: &Session) -> Result<Issued, Refusal> {
     let access_key_id = format!("ASIA{}", base32(u128::from_be_bytes(random()?), 16));
-    let claims = json!({
-        "role": session.role.as_str(),
-        "name": session.name.as_str(),
-        "expires": session.expires.as_second(),
-    });
     Ok(Issued {
         secret_access_key: derived_secret(&access_key_id),
-        session_token: seal(&access_key_id, claims)?,
+        session_token: seal(&access_key_id, session.claims())?,
         access_key_id,
     })
 }
@@ -123,7 +54,7 @@ pub(super) fn look_up(
             Some((Caller::User, Secret::new(DEMO_SECRET_ACCESS_KEY)))
         }
         Some(token) if access_key_id.starts_with("ASIA") => open(access_key_id, token)
-            .map(|session| (Caller::Role(session), derived_secret(access_key_id))),
+            .map(|session| (Caller::Session(session), derived_secret(access_key_id))),
         _ => None,
     }
     .ok_or_else(|| Refusal::plain(Code::InvalidClientTokenId))
@@ -150,17 +81,12 @@ fn seal(access_key_id: &str, mut claims: Value) -> Result<Secret, Refusal> {
     Ok(Secret::new(BASE64.encode([&MARK, tag.as_ref(), &claims].concat())))
 }
 
-fn open(access_key_id: &str, token: &str) -> Option<RoleSession> {
+fn open(access_key_id: &str, token: &str) -> Option<Session> {
     let bytes = BASE64.decode(token).ok()?;
     let (tag, claims) = bytes.strip_prefix(&MARK)?.split_at_checked(MAC)?;
     let message = message("session token", &[access_key_id.as_bytes(), claims]);
     hmac::verify(&key(), &message, tag).ok()?;
-    let claims: Value = serde_json::from_slice(claims).ok()?;
-    Some(RoleSession {
-        role: claims.get("role")?.as_str()?.parse().ok()?,
-        name: claims.get("name")?.as_str()?.parse().ok()?,
-        expires: Timestamp::from_second(claims.get("expires")?.as_i64()?).ok()?,
-    })
+    Session::of(&serde_json::from_slice(claims).ok()?)
 }
 
 /// The one key behind everything issued: no secret, so that sessions outlive a restart.
@@ -177,7 +103,7 @@ fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// An identifier of 21 characters, always the same for the same name.
-fn unique_id(prefix: &str, name: &str) -> String {
+pub(super) fn unique_id(prefix: &str, name: &str) -> String {
     let tag = mac("unique id", &[name.as_bytes()]);
     let number = tag.as_ref().iter().fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
     format!("{prefix}{}", base32(number, 17))
@@ -214,14 +140,14 @@ fn random() -> Result<[u8; 16], Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::Timestamp;
 
-    fn session() -> RoleSession {
-        RoleSession {
-            role: "arn:aws:iam::210987654321:role/team/deploy".parse().unwrap(),
-            name: "me@host".parse().unwrap(),
-            expires: Timestamp::from_second(1_700_000_000).unwrap(),
-        }
+    use super::*;
+    use crate::emulator::caller::Holder;
+
+    fn session() -> Session {
+        let expires = Timestamp::from_second(1_700_000_000).unwrap();
+        Session { holder: Holder::Federated("bob".into()), expires }
     }
 
     #[test]
@@ -241,7 +167,6 @@ mod tests {
     fn the_demo_keys_have_the_shape_of_aws_keys() {
         assert_eq!(DEMO_ACCESS_KEY_ID.len(), 20);
         assert_eq!(DEMO_SECRET_ACCESS_KEY.len(), 40);
-        assert_eq!(Caller::User.user_id().len(), 21);
     }
 
     #[test]
@@ -249,7 +174,7 @@ mod tests {
         let issued = issue(&session()).unwrap();
         let token = issued.session_token.expose();
         let (caller, secret) = look_up(&issued.access_key_id, Some(token)).unwrap();
-        assert_eq!(caller, Caller::Role(session()));
+        assert_eq!(caller, Caller::Session(session()));
         assert_eq!(secret.expose(), issued.secret_access_key.expose());
     }
 
@@ -269,14 +194,5 @@ mod tests {
             let code = look_up(id, token).map(|_| ()).unwrap_err().code;
             assert_eq!(code, Code::InvalidClientTokenId, "{id}");
         }
-    }
-
-    #[test]
-    fn a_path_is_dropped_from_an_assumed_role() {
-        let session = session();
-        assert_eq!(session.arn(), "arn:aws:sts::210987654321:assumed-role/deploy/me@host");
-        let (id, name) =
-            session.id().split_once(':').map(|(i, n)| (i.len(), n.to_owned())).unwrap();
-        assert_eq!((id, &*name), (21, "me@host"));
     }
 }

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::form::Parameters;
+use super::form::{Parameters, REDACTED, is_secret};
 use super::refusal::Refusal;
+use super::tags::MOST as MOST_TAGS;
 
 /// One parameter's limits.
 pub(super) struct Limit {
@@ -15,6 +16,36 @@ pub(super) struct Limit {
     /// Least and most, in characters.
     pub(super) length: (usize, usize),
     pub(super) pattern: Pattern,
+}
+
+/// What a session policy may have in all, in characters (A2).
+pub(super) const POLICY_LENGTH: usize = 2048;
+
+pub(super) const ROLE_ARN: Limit = Limit::required("RoleArn", (20, 2048), Pattern::Any);
+pub(super) const SESSION_NAME: Limit = Limit::required("RoleSessionName", (2, 64), Pattern::Name);
+pub(super) const SERIAL: Limit = Limit::optional("SerialNumber", (9, 256), Pattern::Serial);
+pub(super) const CODE: Limit = Limit::optional("TokenCode", (6, 6), Pattern::Digits);
+pub(super) const POLICY: Limit = Limit::optional("Policy", (1, POLICY_LENGTH), Pattern::Policy);
+pub(super) const POLICY_ARN: Limit = Limit::required("arn", (20, 2048), Pattern::Any);
+pub(super) const TAG_KEY: Limit = Limit::required("Key", (1, 128), Pattern::Tag);
+pub(super) const TAG_VALUE: Limit = Limit::required("Value", (0, 256), Pattern::Tag);
+
+impl Limit {
+    pub(super) const fn required(
+        name: &'static str,
+        length: (usize, usize),
+        pattern: Pattern,
+    ) -> Self {
+        Self { name, required: true, length, pattern }
+    }
+
+    pub(super) const fn optional(
+        name: &'static str,
+        length: (usize, usize),
+        pattern: Pattern,
+    ) -> Self {
+        Self { name, required: false, length, pattern }
+    }
 }
 
 /// The character sets of the model.
@@ -43,7 +74,7 @@ impl Pattern {
         }
     }
 
-    fn admits(self, c: char) -> bool {
+    pub(super) fn admits(self, c: char) -> bool {
         let word = c.is_ascii_alphanumeric() || c == '_';
         match self {
             Self::Any => true,
@@ -105,6 +136,12 @@ impl<'a> Check<'a> {
         None
     }
 
+    /// Looks at the tags of a call.
+    pub(super) fn tags(&mut self) {
+        self.list("Tags", MOST_TAGS, &TAG_KEY);
+        self.list("Tags", MOST_TAGS, &TAG_VALUE);
+    }
+
     /// The verdict, in one sentence for all breaches.
     pub(super) fn verdict(self) -> Result<(), Refusal> {
         let (count, breaches) = (self.breaches.len(), self.breaches.join("; "));
@@ -124,6 +161,8 @@ impl<'a> Check<'a> {
         };
         let (least, most) = limit.length;
         let length = value.chars().count();
+        let all_admitted = value.chars().all(|c| limit.pattern.admits(c));
+        let value = if is_secret(name) { REDACTED } else { value };
         if length < least {
             let bound = format!("Member must have length greater than or equal to {least}");
             self.breach(value, shown, &bound);
@@ -132,7 +171,7 @@ impl<'a> Check<'a> {
             let bound = format!("Member must have length less than or equal to {most}");
             self.breach(value, shown, &bound);
         }
-        if !value.chars().all(|c| limit.pattern.admits(c)) {
+        if !all_admitted {
             let pattern = limit.pattern.text();
             let bound = format!("Member must satisfy regular expression pattern: {pattern}");
             self.breach(value, shown, &bound);
@@ -155,9 +194,7 @@ fn member(name: &str) -> String {
 mod tests {
     use super::*;
 
-    const NAME: Limit =
-        Limit { name: "RoleSessionName", required: true, length: (2, 64), pattern: Pattern::Name };
-    const KEY: Limit = Limit { name: "Key", required: true, length: (1, 8), pattern: Pattern::Tag };
+    const KEY: Limit = Limit::required("Key", (1, 8), Pattern::Tag);
 
     fn verdict(form: &str, look: impl FnOnce(&mut Check<'_>)) -> String {
         let parameters = Parameters::parse(form.as_bytes()).unwrap();
@@ -169,21 +206,27 @@ mod tests {
     #[test]
     fn a_breach_is_worded_as_sts_words_it() {
         assert_eq!(
-            verdict("RoleSessionName=a%3Ab", |check| check.text(&NAME)),
+            verdict("RoleSessionName=a%3Ab", |check| check.text(&SESSION_NAME)),
             "1 validation error detected: Value 'a:b' at 'roleSessionName' failed to satisfy \
              constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"
         );
         assert_eq!(
-            verdict("", |check| check.text(&NAME)),
+            verdict("", |check| check.text(&SESSION_NAME)),
             "1 validation error detected: Value 'null' at 'roleSessionName' failed to satisfy \
              constraint: Member must not be null"
         );
     }
 
     #[test]
+    fn a_secret_that_breaks_a_limit_is_not_repeated() {
+        let told = verdict("TokenCode=12345a", |check| check.text(&CODE));
+        assert!(told.contains("Value '[redacted]' at 'tokenCode'"), "{told}");
+    }
+
+    #[test]
     fn every_breach_is_told_at_once() {
         let told = verdict("RoleSessionName=%3A&DurationSeconds=899", |check| {
-            check.text(&NAME);
+            check.text(&SESSION_NAME);
             assert_eq!(check.seconds("DurationSeconds", 900, 43200), None);
         });
         assert!(told.starts_with("3 validation errors detected: "), "{told}");

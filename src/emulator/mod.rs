@@ -5,6 +5,10 @@
 //! and fails as it is told to by a [`Script`], down to a reset in the middle of
 //! a body. It serves its own HTTP, because `hyper` cannot misbehave.
 //!
+//! It knows the five actions that give credentials, and `GetCallerIdentity`.
+//! Web identity tokens and SAML responses are read and held against the clock,
+//! but their signatures are not checked: it knows no identity provider.
+//!
 //! Long-lived keys: [`DEMO_ACCESS_KEY_ID`] and no other. Whatever it issues it
 //! knows again by itself, without a table, even after a restart.
 //!
@@ -30,30 +34,38 @@
 //! ```json
 //! { "session": "2m", "skew": "-20m",
 //!   "next": ["Throttling", "ok", "delay=2s"], "standing": "ServiceUnavailable",
+//!   "mfa": { "serial": "arn:aws:iam::123456789012:mfa/me", "codes": ["123456"] },
 //!   "roles": { "arn:aws:iam::123456789012:role/a": { "external_id": "x", "max_session": "1h" },
-//!              "arn:aws:iam::123456789012:role/b": { "refuse": true } },
+//!              "arn:aws:iam::123456789012:role/b": { "mfa": true, "session": "5m" },
+//!              "arn:aws:iam::123456789012:role/c": { "idp": { "issuer": "https://idp" } },
+//!              "arn:aws:iam::123456789012:role/d": { "refuse": true } },
 //!   "others": null }
 //! ```
 //!
-//! `null` means "as asked" for `session`, no fault for `standing`, and for
-//! `others` that no role exists but those in `roles`; `{}` undoes that. Faults
-//! go by the names at [`Fault`]. `GET /requests` gives what was asked, without
-//! secrets; `GET /requests?after=3` waits until there were three requests.
+//! `null` means "as asked" for `session`, no fault for `standing`, any device and
+//! any code for `mfa`, and for `others` that no role exists but those in `roles`;
+//! `{}` undoes that. A code is good once, whatever the script. Faults go by the
+//! names at [`Fault`]; `IDPCommunicationError` and `IDPRejectedClaim` are two of
+//! them. `GET /requests` gives what was asked, without secrets; `GET
+//! /requests?after=3` waits until there were three requests.
 
 mod action;
-mod assume_role;
+mod caller;
 mod canonical;
 mod control;
 mod fault;
 mod form;
+mod idp;
 mod keys;
 mod limits;
+mod mfa;
 mod record;
 mod refusal;
 mod script;
 mod server;
 mod signature;
 mod sts;
+mod tags;
 mod wire;
 mod xml;
 
@@ -68,9 +80,10 @@ use tokio_util::task::TaskTracker;
 
 pub use fault::{Fault, UnknownFault};
 pub use keys::{DEMO_ACCESS_KEY_ID, DEMO_ACCOUNT, DEMO_SECRET_ACCESS_KEY};
+pub use mfa::Mfa;
 pub use record::Asked;
 pub use refusal::Code;
-pub use script::{Role, Roles, Script, Trust};
+pub use script::{Idp, Role, Roles, Script, Trust};
 
 use crate::clock::Clock;
 use record::locked;

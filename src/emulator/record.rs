@@ -1,21 +1,23 @@
 //! What was asked, for tests to compare: the last requests, and how many there were.
 //!
 //! Holds no secret: of codes, assertions and tokens it says that they were
-//! there, of keys their ids.
+//! there, of keys their ids. Tokens and assertions have digests, by which a test
+//! tells one from the next; a digest of six digits would be no secret kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
 
 use super::fault::Fault;
-use super::form::Parameters;
+use super::form::{Parameters, REDACTED, hex_digits, is_secret};
 use super::refusal::Code;
 
 const KEPT: usize = 256;
 const SHOWN: usize = 4096;
-const REDACTED: &str = "[redacted]";
-const SECRET: [&str; 3] = ["TokenCode", "WebIdentityToken", "SAMLAssertion"];
+/// Of a SHA-256, in bytes.
+const DIGEST: usize = 8;
 
 /// One request, as far as it may be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Asked {
     pub action: String,
     /// Secret ones by name only; without those of a signature in the query.
     pub parameters: BTreeMap<String, String>,
+    /// Of each token and assertion, the first 16 hex digits of its SHA-256.
+    pub digests: BTreeMap<String, String>,
     /// Who claims to have signed it.
     pub access_key_id: Option<String>,
     /// The Region that it was signed for.
@@ -37,16 +41,26 @@ pub struct Asked {
 impl Asked {
     pub(super) fn of(parameters: &Parameters) -> Self {
         let shown = |(name, value): (&str, &str)| {
-            let value = if SECRET.contains(&name) { REDACTED } else { value };
+            let value = if is_secret(name) { REDACTED } else { value };
             let own = !name.starts_with("X-Amz-");
             own.then(|| (name.to_owned(), value.chars().take(SHOWN).collect()))
         };
         Self {
             action: parameters.get("Action").unwrap_or_default().to_owned(),
             parameters: parameters.iter().filter_map(shown).collect(),
+            digests: parameters
+                .iter()
+                .filter(|(name, _)| is_secret(name) && *name != "TokenCode")
+                .map(|(name, value)| (name.to_owned(), start_of_digest(value)))
+                .collect(),
             ..Self::default()
         }
     }
+}
+
+fn start_of_digest(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    digest.as_ref().iter().take(DIGEST).copied().flat_map(hex_digits).collect()
 }
 
 /// The last requests, and the number of all.
@@ -112,13 +126,17 @@ mod tests {
 
     #[test]
     fn codes_assertions_and_tokens_are_not_kept() {
-        let form = b"Action=A&TokenCode=123456&SAMLAssertion=x&WebIdentityToken=y&X-Amz-Date=z";
+        let form = b"Action=A&TokenCode=123456&SAMLAssertion=x&WebIdentityToken=abc&X-Amz-Date=z\
+            &ProvidedContexts.member.1.ContextAssertion=x";
         let asked = Asked::of(&Parameters::parse(form).unwrap());
         let shown = |name: &str| asked.parameters.get(name).map(String::as_str);
         assert_eq!((asked.action.as_str(), shown("Action")), ("A", Some("A")));
-        for name in SECRET {
-            assert_eq!(shown(name), Some(REDACTED));
+        for name in ["TokenCode", "SAMLAssertion", "ProvidedContexts.member.1.ContextAssertion"] {
+            assert_eq!(shown(name), Some(REDACTED), "{name}");
         }
+        // FIPS 180-4's own example.
+        assert_eq!(asked.digests["WebIdentityToken"], "ba7816bf8f01cfea");
+        assert_eq!(asked.digests.get("TokenCode"), None);
         assert_eq!(shown("X-Amz-Date"), None);
     }
 

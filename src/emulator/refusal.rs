@@ -15,10 +15,13 @@ pub enum Code {
     AccessDenied,
     ExpiredToken,
     ExpiredTokenException,
+    IDPCommunicationError,
+    IDPRejectedClaim,
     IncompleteSignature,
     InternalFailure,
     InvalidAction,
     InvalidClientTokenId,
+    InvalidIdentityToken,
     MalformedPolicyDocument,
     MalformedQueryString,
     MissingAction,
@@ -33,14 +36,17 @@ pub enum Code {
 }
 
 impl Code {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 21] = [
         Self::AccessDenied,
         Self::ExpiredToken,
         Self::ExpiredTokenException,
+        Self::IDPCommunicationError,
+        Self::IDPRejectedClaim,
         Self::IncompleteSignature,
         Self::InternalFailure,
         Self::InvalidAction,
         Self::InvalidClientTokenId,
+        Self::InvalidIdentityToken,
         Self::MalformedPolicyDocument,
         Self::MalformedQueryString,
         Self::MissingAction,
@@ -62,6 +68,7 @@ impl Code {
             Self::ServiceUnavailable => 503,
             Self::AccessDenied
             | Self::ExpiredToken
+            | Self::IDPRejectedClaim
             | Self::InvalidClientTokenId
             | Self::MissingAuthenticationToken
             | Self::RegionDisabledException
@@ -75,10 +82,13 @@ impl Code {
             Self::AccessDenied => "User is not authorized to perform this action",
             Self::ExpiredToken => "The security token included in the request is expired",
             Self::ExpiredTokenException => "The token that was passed is expired or is not valid",
+            Self::IDPCommunicationError => "The identity provider could not be reached",
+            Self::IDPRejectedClaim => "The identity provider rejected the claim",
             Self::IncompleteSignature => "The request signature does not conform to AWS standards",
             Self::InternalFailure => "We encountered an internal error. Please try again.",
             Self::InvalidAction => "The action or operation requested is invalid",
             Self::InvalidClientTokenId => "The security token included in the request is invalid.",
+            Self::InvalidIdentityToken => "The identity token could not be validated",
             Self::MalformedPolicyDocument => "Syntax errors in policy.",
             Self::MalformedQueryString => "The query string contains a syntax error",
             Self::MissingAction => "The request is missing an action or a required parameter",

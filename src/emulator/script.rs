@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::fault::Fault;
+use super::mfa::Mfa;
 use crate::role::RoleArn;
 
 /// The part that is played; the default is an STS at its best.
@@ -15,6 +16,8 @@ pub struct Script {
     pub session: Option<Duration>,
     /// Who may become whom.
     pub roles: Roles,
+    /// Which MFA codes are good.
+    pub mfa: Mfa,
     /// How far this STS's own clock is off, in all it says and checks.
     pub skew: SignedDuration,
     /// What happens to the coming requests, one each; `None` is no fault.
@@ -58,11 +61,13 @@ pub struct Role {
     pub trust: Trust,
     /// `MaxSessionDuration`: to ask for more fails (A3).
     pub max_session: Duration,
+    /// Grant this long, whatever was asked for and whatever the script says for all.
+    pub session: Option<Duration>,
 }
 
 impl Default for Role {
     fn default() -> Self {
-        Self { trust: Trust::Anyone, max_session: Duration::from_hours(12) }
+        Self { trust: Trust::Anyone, max_session: Duration::from_hours(12), session: None }
     }
 }
 
@@ -73,16 +78,55 @@ pub enum Trust {
     Anyone,
     /// This `ExternalId`.
     ExternalId(String),
+    /// A code, or a session that was opened with one.
+    Mfa,
+    /// A web identity token or a SAML assertion of this kind, and no signature.
+    Idp(Idp),
     /// More than anybody has.
     Nobody,
 }
 
 impl Trust {
-    pub(super) fn admits(&self, external_id: Option<&str>) -> bool {
+    /// Whether who has signed an `AssumeRole` comes in.
+    pub(super) fn admits(&self, external_id: Option<&str>, mfa: bool) -> bool {
         match self {
             Self::Anyone => true,
             Self::ExternalId(wanted) => external_id == Some(wanted),
-            Self::Nobody => false,
+            Self::Mfa => mfa,
+            Self::Idp(_) | Self::Nobody => false,
+        }
+    }
+}
+
+/// An identity from outside; in a trust policy, `None` asks nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Idp {
+    /// `iss`, or the assertion's `Issuer`.
+    pub issuer: Option<String>,
+    /// `aud` (or `azp`), or the assertion's `Recipient`.
+    pub audience: Option<String>,
+    /// `sub`, or the assertion's `NameID`.
+    pub subject: Option<String>,
+}
+
+/// The first part in which an identity is not the one that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mismatch {
+    Issuer,
+    Audience,
+    Subject,
+}
+
+impl Idp {
+    /// Where `presented` is not what `self` asks for.
+    pub(super) fn mismatch(&self, presented: &Self) -> Option<Mismatch> {
+        let differs = |wanted: &Option<String>, is| wanted.is_some() && wanted != is;
+        if differs(&self.issuer, &presented.issuer) {
+            Some(Mismatch::Issuer)
+        } else if differs(&self.audience, &presented.audience) {
+            Some(Mismatch::Audience)
+        } else {
+            differs(&self.subject, &presented.subject).then_some(Mismatch::Subject)
         }
     }
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::action::{Action, Call};
+use super::action::{Action, Answer as Answering, Call};
+use super::caller::Caller;
 use super::fault::Fault;
 use super::form::Parameters;
-use super::keys::{Caller, look_up, request_id};
+use super::keys::{look_up, request_id};
+use super::mfa::UsedCodes;
 use super::record::{Asked, Record, locked};
 use super::refusal::{Code, Refusal};
 use super::script::Script;
@@ -27,6 +29,7 @@ pub(super) struct Sts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) script: Mutex<Script>,
     pub(super) record: Record,
+    used: UsedCodes,
 }
 
 /// A reply, and what is to happen to it on its way.
@@ -45,7 +48,12 @@ impl Answer {
 
 impl Sts {
     pub(super) fn new(script: Script, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, script: Mutex::new(script), record: Record::new() }
+        Self {
+            clock,
+            script: Mutex::new(script),
+            record: Record::new(),
+            used: UsedCodes::default(),
+        }
     }
 
     pub(super) fn answer(&self, request: &Request) -> Answer {
@@ -67,7 +75,7 @@ impl Sts {
         let parameters = Parameters::parse(form);
         let mut asked = parameters.as_ref().map(Asked::of).unwrap_or_default();
         asked.fault = fault;
-        let exchange = Exchange { request, script: &script, fault, now };
+        let exchange = Exchange { request, script: &script, used: &self.used, fault, now };
         let outcome = parameters.and_then(|parameters| exchange.decide(&parameters, &mut asked));
         asked.refused = outcome.as_ref().err().map(|refusal| refusal.code);
         tracing::debug!(action = asked.action, refused = ?asked.refused, ?fault, "asked");
@@ -80,6 +88,7 @@ impl Sts {
 struct Exchange<'a> {
     request: &'a Request,
     script: &'a Script,
+    used: &'a UsedCodes,
     fault: Option<Fault>,
     now: Timestamp,
 }
@@ -100,15 +109,13 @@ impl Exchange<'_> {
             return Err(Refusal::plain(code));
         }
         let action = Action::of(parameters)?;
-        let caller = self.caller(&signature?)?;
-        let call = Call {
-            parameters,
-            caller: &caller,
-            roles: &self.script.roles,
-            session: self.script.session,
-            now: self.now,
+        let (script, used, now) = (self.script, self.used, self.now);
+        let call = Call { parameters, script, used, now };
+        let result = match action.answer {
+            Answering::Signed(answer) => answer(&call, &self.caller(&signature?)?),
+            Answering::Unsigned(answer) => answer(&call),
         };
-        (action.answer)(&call).map(|result| (action.name, result))
+        result.map(|result| (action.name, result))
     }
 
     fn caller(&self, signature: &Signature) -> Result<Caller, Refusal> {
