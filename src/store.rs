@@ -173,6 +173,12 @@ impl Store {
         });
     }
 
+    /// Keeps the predecessor's set from consumers of the container endpoint,
+    /// who ask for a role by name.
+    pub fn withdraw(&self) {
+        self.quietly(|state| state.document = Document::awaited());
+    }
+
     /// Without waking those who wait for an outcome: this is none.
     fn quietly(&self, change: impl FnOnce(&mut State)) {
         self.state.send_if_modified(|state| {

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{Listen, ListenKind, RoleSettings, Settings};
+use crate::config::{Listen, RoleSettings, Settings};
 use crate::imds::{HttpEndpoint, HttpTokens};
 use crate::sts;
 use crate::sts::request::{AssumeRole, Base, BaseKind};
@@ -66,7 +66,7 @@ fn hop(hop: &AssumeRole) -> Value {
 fn listen(listen: &Listen) -> Value {
     json!({
         "address": listen.address.to_string(),
-        "kind": kind_word(listen.kind),
+        "kind": listen.kind.as_str(),
         "allow_from": listen.allow_from.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -154,18 +154,12 @@ fn base_words(base: &Base) -> String {
 }
 
 fn listen_words(listen: &Listen) -> String {
-    let mut text = format!("{} ({})", listen.address, kind_word(listen.kind));
+    let mut text = format!("{} ({})", listen.address, listen.kind.as_str());
     if !listen.allow_from.is_empty() {
         let networks: Vec<String> = listen.allow_from.iter().map(ToString::to_string).collect();
         text = format!("{text}, also for {}", networks.join(", "));
     }
     text
-}
-
-const fn kind_word(kind: ListenKind) -> &'static str {
-    match kind {
-        ListenKind::Imds => "imds",
-    }
 }
 
 const fn endpoint_word(endpoint: HttpEndpoint) -> &'static str {

@@ -41,6 +41,27 @@ impl Default for Listen {
 pub enum ListenKind {
     /// The EC2 instance metadata service.
     Imds,
+    /// Container credentials, in the shape of ECS.
+    Container,
+}
+
+impl ListenKind {
+    /// As settings and logs have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Imds => "imds",
+            Self::Container => "container",
+        }
+    }
+
+    fn read(kind: Setting<'_>) -> Result<Self, Mistake> {
+        let known = [Self::Imds, Self::Container];
+        known.into_iter().find(|known| known.as_str() == kind.text).ok_or_else(|| {
+            kind.mistake("not supported yet")
+                .hint("imds and container are what this version can speak")
+        })
+    }
 }
 
 /// A network: an address and how many of its bits count.
@@ -124,7 +145,7 @@ pub(super) fn find(
     let flags: Vec<Found<'_>> = flags.filter_map(|found| mistakes.note(found)).collect();
     let items = document.list("listen").iter().map(|item| of_item(item, served));
     let items: Vec<Found<'_>> = items.filter_map(|found| mistakes.note(found)).flatten().collect();
-    let found = if inputs.overrides.listen.is_empty() { items } else { flags };
+    let found = overridden(items, flags);
     for (index, (own, setting)) in found.iter().enumerate() {
         let twice = |(other, _): &Found<'_>| other.address == own.address;
         // Port 0 is another one each time.
@@ -144,6 +165,15 @@ pub(super) fn find(
     found.into_iter().map(|(listen, _)| listen).collect()
 }
 
+/// Flags stand for listeners of their own kind; the file's of other kinds stay.
+fn overridden<'a>(items: Vec<Found<'a>>, flags: Vec<Found<'a>>) -> Vec<Found<'a>> {
+    if flags.is_empty() {
+        return items;
+    }
+    let others = items.into_iter().filter(|(listen, _)| listen.kind != ListenKind::Imds);
+    flags.into_iter().chain(others).collect()
+}
+
 /// The mistake of naming a role that is not among those served.
 pub(super) fn not_served(named: Setting<'_>, served: &str) -> Mistake {
     named.mistake("not a role that is served").hint(format!("the one that is served is {served}"))
@@ -157,11 +187,9 @@ fn of_flag(flag: Setting<'_>) -> Result<Found<'_>, Mistake> {
 /// `None` where the address is wrong for a reason already told.
 fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>, Mistake> {
     let Some(table) = item.table() else {
-        return Ok(item.setting().and_then(|address| bound(address, Vec::new())));
+        return Ok(item.setting().and_then(|address| bound(address, ListenKind::Imds, Vec::new())));
     };
-    if let Some(kind) = table.get("kind").filter(|kind| kind.text != "imds") {
-        return Err(kind.mistake("not supported yet").hint("imds is what this version can speak"));
-    }
+    let kind = table.get("kind").map_or(Ok(ListenKind::Imds), ListenKind::read)?;
     if let (Some(named), Some(served)) = (table.get("role"), served)
         && named.text != served
     {
@@ -170,7 +198,7 @@ fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>
     let allowed = table.list("allow_from").iter().filter_map(Item::setting);
     let allowed = allowed.filter_map(|network| network.text.parse().ok()).collect();
     match table.get("address") {
-        Some(address) => Ok(bound(address, allowed)),
+        Some(address) => Ok(bound(address, kind, allowed)),
         None if table.has("address") => Ok(None),
         None => Err(Mistake::new("a listener without an address")
             .at(&item.place)
@@ -179,9 +207,9 @@ fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>
     }
 }
 
-fn bound(address: Setting<'_>, allow_from: Vec<Cidr>) -> Option<Found<'_>> {
+fn bound(address: Setting<'_>, kind: ListenKind, allow_from: Vec<Cidr>) -> Option<Found<'_>> {
     let bound = listen_address(address.text).ok()?;
-    Some((Listen { allow_from, ..Listen::imds(bound) }, address))
+    Some((Listen { address: bound, kind, allow_from }, address))
 }
 
 #[cfg(test)]

@@ -644,6 +644,8 @@ fn the_example_file_is_a_whole_set_of_settings() {
     assert_eq!(role.metadata["instance_type"], "m7i.large");
     assert_eq!(settings.listen[1].address.to_string(), "172.17.0.1:1338");
     assert!(settings.listen[1].allow_from[0].contains([172, 17, 3, 4].into()));
+    assert_eq!(settings.listen[1].kind, ListenKind::Imds);
+    assert_eq!(settings.listen[2].kind, ListenKind::Container);
     assert_eq!(settings.imds, Options::default());
     assert_eq!(settings.hosts, ["host.docker.internal"]);
     assert_eq!(settings.state_dir.to_str(), Some("/var/lib/assumed"));
@@ -666,6 +668,18 @@ fn a_listener_that_is_open_to_everybody_is_worth_a_warning() {
     );
     assert!(listen("\"10.0.0.0/8\", \"fd00::/8\"").warnings().is_empty());
     assert!(listen("").warnings().is_empty(), "for this host only");
+}
+
+#[test]
+fn a_flag_for_imds_leaves_container_listeners_alone() {
+    let file = format!(
+        "listen = [\"127.0.0.1:1\", {{ address = \"127.0.0.1:2\", kind = \"container\" }}]\n{TABLE}"
+    );
+    let given = config("[profile base]\n").file(&file);
+    let settings = given.flags(|flags| flags.listen = vec!["127.0.0.1:3".to_owned()]).settings();
+    let listen = settings.listen.iter().map(|listen| (listen.address.port(), listen.kind));
+    let expected = [(3, ListenKind::Imds), (2, ListenKind::Container)];
+    assert_eq!(listen.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -834,7 +848,7 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
         (
             format!("[[listen]]\naddress = \"127.0.0.1:1\"\nkind = \"metrics\"\n{TABLE}"),
             "config.toml:3:8: listen.kind: not supported yet\n\
-             hint: imds is what this version can speak",
+             hint: imds and container are what this version can speak",
         ),
         (
             format!("[[listen]]\nkind = \"imds\"\n{TABLE}"),

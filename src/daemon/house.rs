@@ -1,7 +1,6 @@
 //! A daemon that lives: does what it is told, and sees what comes of rotation.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -12,20 +11,20 @@ use super::listeners::Listeners;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
 use super::role::{self, Role};
+use super::sites::Sites;
 use super::steering::{Shown, Steering};
 use super::{Company, Daemon};
 use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
-use crate::http::{ForeignNames, Site, Terms};
-use crate::imds::{Facts, HostNames, TokenKey};
+use crate::imds::Facts;
 use crate::log::Logging;
-use crate::status::ListenerStatus;
+use crate::store::register::Register;
 use crate::sys::detach::{Herald, Word};
 use crate::sys::mark::Mark;
+use crate::sys::memory;
 use crate::sys::state::{KeyBytes, StateDirectory};
-use crate::sys::{identity, memory};
 
 /// The mark in the state directory that keeps a lock over a restart.
 const LOCKED: &str = "locked";
@@ -35,7 +34,8 @@ const LOCKED: &str = "locked";
 pub(super) struct House {
     pub(super) settings: Settings,
     pub(super) role: Role,
-    pub(super) site: Arc<Site>,
+    pub(super) sites: Sites,
+    pub(super) register: Arc<Register>,
     pub(super) listeners: Listeners,
     pub(super) logging: Option<Logging>,
     /// Away from the terminal, standard error is the log file too.
@@ -47,7 +47,7 @@ pub(super) struct House {
     since: Now,
     key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
-    state: Option<Arc<StateDirectory>>,
+    pub(super) state: Option<Arc<StateDirectory>>,
 }
 
 impl House {
@@ -61,21 +61,21 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
-        let Daemon { settings, bound, key, state } = daemon;
+        let Daemon { settings, bound, register, key, state } = daemon;
         let active = active(&settings);
         let facts = role::facts(&settings, active, &key, since.wall);
         let role = Role::new(active.clone(), facts, &clock);
         let mut listeners = Listeners::default();
-        let terms = Terms { options: settings.imds, names: HostNames::new([], []) };
-        let site = Arc::new(site(&role, &clock, &key, terms));
+        let sites = Sites::new(&settings, &role, Arc::clone(&register), &key, &clock);
         for bound in bound {
-            listeners.serve(bound, &site)?;
+            listeners.serve(bound, &sites)?;
         }
         let shown = watch::Sender::new(Shown { role: active.clone(), listeners: Vec::new() });
         let mut house = Self {
             settings,
             role,
-            site,
+            sites,
+            register,
             listeners,
             logging: company.logging,
             detached,
@@ -109,7 +109,7 @@ impl House {
             clock: Arc::clone(&self.clock),
             orders: orders.sender(),
             shown: self.shown.subscribe(),
-            clients: Arc::clone(&self.site.clients),
+            clients: self.sites.clients(),
             mark,
             socket: bound.socket.path().to_owned(),
             since: self.since,
@@ -147,6 +147,10 @@ impl House {
                 order = orders.next() => match order {
                     Order::Rotate => self.role.bell.refresh(),
                     Order::Reload(reply) => self.reading.ask(reply),
+                    Order::Container(reply) => {
+                        // Whoever does not wait any more asks again.
+                        let _ = reply.send(self.container_address());
+                    }
                     Order::End => return Ok(()),
                 },
                 read = self.reading.done() => self.reload(read).await,
@@ -206,16 +210,10 @@ impl House {
     /// Judges requests by the settings and sockets as they are now.
     pub(super) fn renew_terms(&self) {
         let bound = self.listeners.addresses().into_iter().map(|address| address.ip());
-        let addresses = self.listeners.addresses().into_iter();
+        self.sites.renew(&self.settings, &self.role, &bound.collect::<Vec<_>>());
         self.shown.send_replace(Shown {
             role: active(&self.settings).clone(),
-            listeners: addresses
-                .map(|address| ListenerStatus { kind: "imds".to_owned(), address })
-                .collect(),
-        });
-        self.site.terms.send_replace(Terms {
-            options: self.settings.imds,
-            names: HostNames::new(bound, self.settings.hosts.iter().cloned()),
+            listeners: self.listeners.shown(),
         });
     }
 }
@@ -226,20 +224,6 @@ pub(super) fn active(settings: &Settings) -> &RoleSettings {
         unreachable!("settings name at least one role")
     };
     role
-}
-
-fn site(role: &Role, clock: &Arc<dyn Clock>, key: &KeyBytes, terms: Terms) -> Site {
-    let bell = role.bell.clone();
-    Site {
-        terms: watch::Sender::new(terms),
-        foreign: ForeignNames::default(),
-        key: TokenKey::new(key, &identity::boot_id()),
-        store: Arc::clone(&role.store),
-        clock: Arc::clone(clock),
-        demand: Box::new(move |now| bell.demand(now)),
-        clients: Arc::default(),
-        nonce: AtomicU64::new(identity::nonce()),
-    }
 }
 
 fn refused(refusal: &Failure) -> Fatal {

@@ -13,11 +13,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::orders::Orders;
+use super::sites::Sites;
 use super::start;
 use crate::access::policy::Admission;
-use crate::config::{Listen, Mistake, Mistakes};
+use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{Crowd, Listener, Site};
+use crate::http::{Crowd, Listener};
+use crate::status::ListenerStatus;
 use crate::sys::memory;
 
 /// Connections of all listeners together.
@@ -35,6 +37,19 @@ pub(super) struct Bound {
 impl Bound {
     pub(super) fn new(listen: &Listen) -> Result<Self, Fatal> {
         Ok(Self { listen: listen.clone(), socket: start::bind(listen.address)? })
+    }
+
+    /// One that somebody else bound.
+    pub(super) const fn of(socket: TcpListener, listen: Listen) -> Self {
+        Self { listen, socket }
+    }
+
+    pub(super) const fn listen(&self) -> &Listen {
+        &self.listen
+    }
+
+    pub(super) const fn kind(&self) -> ListenKind {
+        self.listen.kind
     }
 
     /// Where it really is, the port resolved.
@@ -91,21 +106,37 @@ impl Listeners {
         self.open.iter().filter_map(|open| open.bound.address()).collect()
     }
 
+    /// As a status shows them.
+    pub(super) fn shown(&self) -> Vec<ListenerStatus> {
+        let bound = self.open.iter().map(|open| &open.bound);
+        bound
+            .filter_map(|bound| {
+                let kind = bound.kind().as_str().to_owned();
+                Some(ListenerStatus { kind, address: bound.address()? })
+            })
+            .collect()
+    }
+
+    /// The first of this kind.
+    pub(super) fn first(&self, kind: ListenKind) -> Option<&Bound> {
+        self.open.iter().map(|open| &open.bound).find(|bound| bound.kind() == kind)
+    }
+
     /// Begins to accept.
-    pub(super) fn serve(&mut self, bound: Bound, site: &Arc<Site>) -> Result<(), Fatal> {
+    pub(super) fn serve(&mut self, bound: Bound, sites: &Sites) -> Result<(), Fatal> {
         let bug = |error| start::bug("cannot watch a listening socket", &error);
         let socket = bound.socket.try_clone().map_err(bug)?;
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             admission: Admission::new(bound.listen.allow_from.clone()),
-            site: Arc::clone(site),
+            endpoint: sites.endpoint(bound.kind()),
             crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
         };
         let closing = self.closing.child_token();
         self.connections.spawn(listener.serve(closing.clone()));
         if let Some(address) = bound.address() {
-            info!(event = "listening", kind = "imds", %address, "serving");
+            info!(event = "listening", kind = bound.kind().as_str(), %address, "serving");
         }
         self.open.push(Open { bound, closing });
         Ok(())
@@ -134,12 +165,12 @@ impl Listeners {
     }
 
     /// Opens what comes, then lets go what leaves; says what that was.
-    pub(super) fn apply(&mut self, change: Change, site: &Arc<Site>) -> Vec<String> {
+    pub(super) fn apply(&mut self, change: Change, sites: &Sites) -> Vec<String> {
         let mut changed = Vec::new();
         let count = self.open.len();
         for bound in change.coming {
             let address = bound.listen.address;
-            match self.serve(bound, site) {
+            match self.serve(bound, sites) {
                 Ok(()) if self.at(address, &change.leaving).is_some() => {
                     changed.push(format!("other peers on {address}"));
                 }

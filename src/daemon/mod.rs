@@ -5,12 +5,14 @@
 //! rotation, service, drain. Whatever can fail at the start fails before the
 //! first thread exists.
 
+mod consumers;
 mod control;
 mod house;
 mod listeners;
 mod orders;
 mod reload;
 mod role;
+mod sites;
 mod start;
 mod steering;
 
@@ -23,9 +25,10 @@ use std::sync::Arc;
 pub use orders::{Order, Orders, Reply};
 pub use reload::Reread;
 
-use crate::config::Settings;
+use crate::config::{ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};
 use crate::log::Logging;
+use crate::store::register::Register;
 use crate::sys::detach::{Herald, Word};
 use crate::sys::hardening;
 use crate::sys::pid_file::PidFile;
@@ -62,26 +65,32 @@ impl std::fmt::Debug for Company {
 pub struct Daemon {
     settings: Settings,
     bound: Vec<Bound>,
+    register: Arc<Register>,
     key: KeyBytes,
     state: Option<Arc<StateDirectory>>,
 }
 
 impl Daemon {
-    /// Takes the lock, reads the token key and binds every listener.
+    /// Takes the lock, reads the token key and the register, binds every listener.
     ///
     /// # Errors
     /// Where any of them fails; nothing is left behind then.
     pub fn prepare(settings: Settings) -> Result<Self, Fatal> {
         hardening::raise_descriptor_limit();
         let (state, key) = start::open_state(&settings)?;
-        let bound = settings.listen.iter().map(Bound::new).collect::<Result<_, _>>()?;
-        Ok(Self { settings, bound, key, state: state.map(Arc::new) })
+        let register = consumers::register(state.as_ref())?;
+        let mut bound: Vec<_> = settings.listen.iter().map(Bound::new).collect::<Result<_, _>>()?;
+        if !register.read().is_empty() && !consumers::are_provided_for(&settings.listen) {
+            bound.push(consumers::bind(state.as_ref())?);
+        }
+        Ok(Self { settings, bound, register, key, state: state.map(Arc::new) })
     }
 
-    /// The addresses that are really bound, ports resolved.
+    /// The addresses of IMDS that are really bound, ports resolved.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.bound.iter().filter_map(Bound::address).collect()
+        let imds = self.bound.iter().filter(|bound| bound.kind() == ListenKind::Imds);
+        imds.filter_map(Bound::address).collect()
     }
 
     /// The same daemon with settings that name this process: its pid is another after a fork.

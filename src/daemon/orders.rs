@@ -1,5 +1,7 @@
 //! What a running daemon is told to do, by signals and by whoever holds a sender.
 
+use std::net::SocketAddr;
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::start;
@@ -17,6 +19,8 @@ pub enum Order {
     Rotate,
     /// Read the settings again; the log tells what came of it, and whoever asked.
     Reload(Option<Reply>),
+    /// Tell where consumers ask, and see that they can.
+    Container(oneshot::Sender<Result<SocketAddr, Fatal>>),
     /// Drain and end; a second one ends at once.
     End,
 }

@@ -111,7 +111,7 @@ impl House {
         } else if settings.control != self.settings.control {
             mistakes.push(fixed("control"));
         }
-        let listeners = self.listeners.plan(&settings.listen, &mut mistakes);
+        let listeners = self.listeners.plan(&self.wanted(&settings), &mut mistakes);
         let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
             Mistake::new(error.to_string()).key("log.file").hint("may this user write there?")
         }));
@@ -137,8 +137,7 @@ impl House {
                 warn!(event = "settings", "{}", warning.to_string().replace('\n', "; "));
             }
         }
-        let mut changed = self.listeners.apply(listeners, &self.site);
-        self.renew_terms();
+        let mut changed = self.listeners.apply(listeners, &self.sites);
         let facts = self.facts(&self.settings);
         let role = active(&self.settings).clone();
         if self.role.change(role, facts).await {
@@ -146,6 +145,8 @@ impl House {
         } else if active(&before) != active(&self.settings) {
             changed.push(format!("role {}: metadata", self.role.name()));
         }
+        self.renew_terms();
+        self.provide_for_consumers();
         changed.extend(others(&before, &self.settings).map(str::to_owned));
         changed
     }

@@ -10,6 +10,7 @@ use tracing::error;
 
 use crate::clock::Clock;
 use crate::config::{RoleSettings, Settings};
+use crate::http::ServedRole;
 use crate::imds::Facts;
 use crate::role::AccountId;
 use crate::rotation::port::{Assume, Publish};
@@ -53,12 +54,22 @@ impl Role {
         if anew {
             self.stop().await;
             self.store.succeed(facts);
+            if settings.name != self.settings.name {
+                self.store.withdraw();
+            }
             self.rotation = rotate(&settings, &self.store, &self.bell, &self.clock);
         } else {
             self.store.amend(facts);
         }
         self.settings = settings;
         anew
+    }
+
+    /// As connections see it.
+    pub(super) fn served(&self) -> ServedRole {
+        let bell = self.bell.clone();
+        let demand = Arc::new(move |now| bell.demand(now));
+        ServedRole { store: Arc::clone(&self.store), demand }
     }
 
     /// What users call it.

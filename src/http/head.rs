@@ -45,6 +45,13 @@ fn note<'a>(reduced: &mut imds::Request<'a>, name: &HeaderName, value: &'a Heade
     }
 }
 
+/// A field that counts only where it stands once.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> imds::Field<'a> {
+    let mut field = imds::Field::Absent;
+    headers.get_all(name).iter().for_each(|value| add(&mut field, value));
+    field
+}
+
 fn add<'a>(field: &mut imds::Field<'a>, value: &'a HeaderValue) {
     *field = match field {
         imds::Field::Absent => imds::Field::One(value.as_bytes()),
@@ -85,18 +92,20 @@ pub(super) fn expects(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
 }
 
-/// Whether the connection stays open: only for a client that asks for it (F3, F4).
-pub(super) fn stays_open(headers: &HeaderMap) -> bool {
-    let mut asked = false;
-    for value in headers.get_all(header::CONNECTION) {
-        for word in value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-            if word.eq_ignore_ascii_case(b"close") {
-                return false;
-            }
-            asked |= word.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-    asked
+/// Whether the client asks for the connection to stay open, and does not also ask for its end.
+pub(super) fn asks_to_stay(headers: &HeaderMap) -> bool {
+    says(headers, b"keep-alive") && !asks_to_close(headers)
+}
+
+/// Whether the client asks for the connection to end with the reply.
+pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
+    says(headers, b"close")
+}
+
+fn says(headers: &HeaderMap, word: &[u8]) -> bool {
+    let values = headers.get_all(header::CONNECTION).into_iter();
+    let mut words = values.flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    words.any(|given| given.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
@@ -113,11 +122,11 @@ mod tests {
 
     #[test]
     fn only_who_asks_keeps_the_connection() {
-        assert!(!stays_open(&headers(&[])));
-        assert!(stays_open(&headers(&[("connection", "keep-alive")])));
-        assert!(stays_open(&headers(&[("connection", "TE, Keep-Alive")])));
-        assert!(!stays_open(&headers(&[("connection", "keep-alive, close")])));
-        assert!(!stays_open(&headers(&[("connection", "keep-alive"), ("connection", "close")])));
+        assert!(!asks_to_stay(&headers(&[])));
+        assert!(asks_to_stay(&headers(&[("connection", "keep-alive")])));
+        assert!(asks_to_stay(&headers(&[("connection", "TE, Keep-Alive")])));
+        assert!(!asks_to_stay(&headers(&[("connection", "keep-alive, close")])));
+        assert!(!asks_to_stay(&headers(&[("connection", "keep-alive"), ("connection", "close")])));
     }
 
     #[test]

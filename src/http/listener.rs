@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, Ends, Site};
+use super::connection::{self, Ends};
 use super::crowd::{Crowd, Presence};
+use super::endpoint::Endpoint;
 use super::hops::Hops;
 use super::rarely::Rarely;
 use crate::access::policy::{Admission, Origin};
@@ -34,7 +35,7 @@ pub struct Listener {
     /// Who may connect besides this host.
     pub admission: Admission,
     /// What is served on it.
-    pub site: Arc<Site>,
+    pub endpoint: Endpoint,
     /// Everybody who is connected, here and elsewhere.
     pub crowd: Arc<Crowd>,
     /// Knows every open connection.
@@ -70,7 +71,7 @@ impl Listener {
             Ok((stream, peer)) => Some((stream, peer, presence)),
             Err(error) if concerns_one_connection(&error) => None,
             Err(error) => {
-                if exhaustion.again(self.site.clock.now().boot) {
+                if exhaustion.again(self.endpoint.now().boot) {
                     warn!(%error, "cannot accept connections for now");
                 }
                 tokio::time::sleep(EXHAUSTION_PAUSE).await;
@@ -92,9 +93,9 @@ impl Listener {
     }
 
     fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {
-        let site = Arc::clone(&self.site);
+        let endpoint = self.endpoint.clone();
         self.connections.spawn(async move {
-            if let Err(error) = connection::serve(stream, site, ends, closing).await {
+            if let Err(error) = connection::serve(stream, endpoint, ends, closing).await {
                 debug!(%error, "connection ended early");
             }
             drop(presence);
@@ -102,7 +103,7 @@ impl Listener {
     }
 
     fn turned_away(&self, peer: SocketAddr, strangers: &Rarely) {
-        if strangers.again(self.site.clock.now().boot) {
+        if strangers.again(self.endpoint.now().boot) {
             let hint = "allow_from of this listener lets others in";
             warn!(%peer, hint, "turned a connection away: it does not come from this machine");
         } else {

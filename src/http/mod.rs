@@ -5,17 +5,24 @@
 //! STS; hyper is named in this room only.
 
 mod connection;
+mod container;
 mod crowd;
+mod endpoint;
 mod foreign;
 mod head;
 mod hops;
+mod imds;
 mod listener;
 mod payload;
 mod rarely;
 mod reply;
+mod role;
 mod wire;
 
-pub use connection::{Site, Terms};
+pub use container::{ContainerSite, ContainerTerms};
 pub use crowd::Crowd;
+pub use endpoint::Endpoint;
 pub use foreign::ForeignNames;
+pub use imds::{Site, Terms};
 pub use listener::Listener;
+pub use role::{Demand, ServedRole};

@@ -57,7 +57,7 @@ fn write(headers: &mut HeaderMap, field: ReplyField, stamp: Stamp) {
             (header::LAST_MODIFIED, MODIFIED.with(|date| date.of(stamp.modified.min(stamp.now))))
         }
         ReplyField::ContentLength(length) => (header::CONTENT_LENGTH, length.into()),
-        ReplyField::Date => (header::DATE, DATE.with(|date| date.of(stamp.now))),
+        ReplyField::Date => (header::DATE, date(stamp.now)),
         ReplyField::Server => (header::SERVER, SERVER),
         ReplyField::Connection if stamp.closes => (header::CONNECTION, CLOSE),
         ReplyField::Connection => return,
@@ -72,6 +72,11 @@ fn body(body: ReplyBody) -> Bytes {
         ReplyBody::Shared(bytes) => bytes,
         ReplyBody::Token(text) => Bytes::copy_from_slice(&text),
     }
+}
+
+/// `Date`.
+pub(super) fn date(now: Timestamp) -> HeaderValue {
+    DATE.with(|date| date.of(now))
 }
 
 thread_local! {

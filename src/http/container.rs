@@ -1,0 +1,143 @@
+//! The credentials endpoint of ECS on a connection: its own rules, the same
+//! store and the same patience as IMDS.
+//!
+//! Its replies have the few fields that Go's server gives them, and its
+//! connections stay open as HTTP/1.1 has it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use tokio::sync::watch;
+
+use super::connection::{Ends, Form};
+use super::foreign::ForeignNames;
+use super::head;
+use super::payload::Payload;
+use super::reply;
+use super::role::ServedRole;
+use crate::clock::{Clock, Now};
+use crate::container::{self, Answer, Document, Refusal, Reply, View};
+use crate::imds::{self, HostNames};
+use crate::status::Clients;
+use crate::store::register::Register;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// What a reload may change between two requests.
+#[derive(Debug)]
+pub struct ContainerTerms {
+    /// The names by which clients may call us.
+    pub names: HostNames,
+    /// The roles that are served, by their names in the settings.
+    pub roles: BTreeMap<String, ServedRole>,
+}
+
+/// What all connections of the container listeners share.
+#[derive(Debug)]
+pub struct ContainerSite {
+    /// Each request is judged by those of its moment.
+    pub terms: watch::Sender<ContainerTerms>,
+    /// The foreign names that were told of.
+    pub foreign: ForeignNames,
+    /// Who may ask.
+    pub register: Arc<Register>,
+    /// Which programs ask.
+    pub clients: Arc<Clients>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ContainerSite {
+    pub(super) async fn respond(
+        &self,
+        request: &Request<Incoming>,
+        ends: &Ends,
+        form: Form,
+    ) -> Response<Payload> {
+        let asked = container::Request {
+            head: head::reduce(request),
+            authorization: head::single(request.headers(), &header::AUTHORIZATION),
+        };
+        let reply = if form.fits {
+            self.reply(&asked, ends.local).await
+        } else {
+            Reply::Refusal(Refusal::HeadTooLarge)
+        };
+        if reply == Reply::Refusal(Refusal::Stranger) {
+            self.tell_foreign(&asked, ends.local);
+        }
+        render(&reply, self.clock.now(), form.closes)
+    }
+
+    async fn reply(&self, asked: &container::Request<'_>, local: IpAddr) -> Reply {
+        match self.answer(asked, local, true) {
+            Answer::Reply(reply) => reply,
+            Answer::Wait(role) => {
+                if let Some(role) = self.role(&role) {
+                    role.next_outcome(self.clock.now().boot).await;
+                }
+                self.answer(asked, local, false).into_reply()
+            }
+        }
+    }
+
+    /// The answer from memory.
+    fn answer(&self, asked: &container::Request<'_>, local: IpAddr, patient: bool) -> Answer {
+        let now = self.clock.now();
+        let (terms, consumers) = (self.terms.borrow(), self.register.read());
+        let document = |role: &str| -> Option<Document> {
+            Some(terms.roles.get(role)?.store.read().document.clone())
+        };
+        let view = View {
+            names: &terms.names,
+            local,
+            consumers: &consumers,
+            document: &document,
+            now,
+            patient,
+        };
+        container::answer(asked, &view)
+    }
+
+    /// Says once by which name somebody called us that is not ours.
+    fn tell_foreign(&self, asked: &container::Request<'_>, local: IpAddr) {
+        if let Some(name) = imds::foreign_name(&asked.head, &self.terms.borrow().names, local) {
+            self.foreign.tell(name);
+        }
+    }
+
+    fn role(&self, name: &str) -> Option<ServedRole> {
+        self.terms.borrow().roles.get(name).cloned()
+    }
+}
+
+fn render(reply: &Reply, now: Now, closes: bool) -> Response<Payload> {
+    let body = reply.body();
+    let mut response = Response::new(Payload::new(body.clone()));
+    let status = StatusCode::from_u16(reply.status());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields(reply, &body, now, closes);
+    response
+}
+
+fn fields(reply: &Reply, body: &Bytes, now: Now, closes: bool) -> HeaderMap {
+    let mut fields = HeaderMap::with_capacity(5);
+    if let Some(methods) = reply.allow() {
+        fields.append(header::ALLOW, HeaderValue::from_static(methods));
+    }
+    if !body.is_empty() {
+        fields.append(header::CONTENT_TYPE, JSON);
+    }
+    fields.append(header::DATE, reply::date(now.wall));
+    fields.append(header::CONTENT_LENGTH, body.len().into());
+    if closes {
+        fields.append(header::CONNECTION, CLOSE);
+    }
+    fields
+}

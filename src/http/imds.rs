@@ -1,0 +1,126 @@
+//! The metadata service on a connection: the rules, asked with what is held
+//! at that moment.
+//!
+//! A request that finds nothing valid wakes rotation and waits for its
+//! outcome, 400 ms at most: SDKs give up between 500 ms and a second (F15,
+//! clients need an answer within 450 ms).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::connection::{Ends, Form};
+use super::foreign::ForeignNames;
+use super::head;
+use super::hops::Hops;
+use super::payload::Payload;
+use super::reply::{self, Stamp};
+use super::role::ServedRole;
+use crate::clock::Clock;
+use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
+use crate::status::Clients;
+
+/// What a reload may change between two requests.
+#[derive(Debug)]
+pub struct Terms {
+    /// EC2's metadata options.
+    pub options: Options,
+    /// The names by which clients may call us.
+    pub names: HostNames,
+}
+
+/// What all connections of the IMDS listeners share.
+pub struct Site {
+    /// Each request is judged by those of its moment.
+    pub terms: watch::Sender<Terms>,
+    /// The foreign names that were told of.
+    pub foreign: ForeignNames,
+    /// Signs and checks metadata tokens.
+    pub key: TokenKey,
+    /// What is served.
+    pub role: ServedRole,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Which programs ask.
+    pub clients: Arc<Clients>,
+    /// Makes each metadata token another; starts anywhere.
+    pub nonce: AtomicU64,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("terms", &*self.terms.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// The response to one request.
+    pub(super) async fn respond(
+        &self,
+        request: &Request<Incoming>,
+        ends: &Ends,
+        form: Form,
+    ) -> Response<Payload> {
+        let reduced = head::reduce(request);
+        let (mut answer, mut stamp) = self.answer(&reduced, ends.local, true);
+        if !form.fits {
+            answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
+        }
+        if matches!(answer, Answer::Wait) {
+            self.role.next_outcome(self.clock.now().boot).await;
+            (answer, stamp) = self.answer(&reduced, ends.local, false);
+        }
+        stamp.closes = form.closes;
+        let mut reply = answer.into_reply();
+        if reply.status == Status::Forbidden {
+            self.tell_foreign(&reduced, ends.local);
+        }
+        if let Some(hops) = ends.hops.as_ref().filter(|_| reply.is_grant()) {
+            stamp.closes = true;
+            reply = self.kept_near(reply, hops);
+        }
+        reply::render(&reply, stamp)
+    }
+
+    /// The answer from memory, and the dates that go with it.
+    fn answer(&self, request: &imds::Request<'_>, local: IpAddr, patient: bool) -> (Answer, Stamp) {
+        let now = self.clock.now();
+        let (terms, state) = (self.terms.borrow(), self.role.store.read());
+        let options = if state.locked { terms.options.off() } else { terms.options };
+        let view = View {
+            options: &options,
+            names: &terms.names,
+            local,
+            key: &self.key,
+            tree: &state.tree,
+            now,
+            nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
+            patient,
+        };
+        let stamp = Stamp { now: now.wall, modified: state.tree.modified(), closes: true };
+        (imds::answer(request, &view), stamp)
+    }
+
+    /// Says once by which name somebody called us that is not ours.
+    fn tell_foreign(&self, request: &imds::Request<'_>, local: IpAddr) {
+        if let Some(name) = imds::foreign_name(request, &self.terms.borrow().names, local) {
+            self.foreign.tell(name);
+        }
+    }
+
+    /// A grant whose packets travel no farther than allowed, or no grant (T12).
+    fn kept_near(&self, grant: Reply, hops: &Hops) -> Reply {
+        match hops.limit(self.terms.borrow().options.hop_limit) {
+            Ok(()) => grant,
+            Err(error) => {
+                warn!(%error, "cannot set the hop limit; no metadata token was granted");
+                Reply::refusal(Status::InternalServerError)
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A role as connections see it: what is held, and a way to ask for more.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::BootTime;
+use crate::store::Store;
+
+/// How long a request waits for credentials that are on their way.
+pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Tells rotation that nothing valid was found; returns how soon it tries.
+pub type Demand = Arc<dyn Fn(BootTime) -> Duration + Send + Sync>;
+
+/// One role that is served.
+#[derive(Clone)]
+pub struct ServedRole {
+    /// What is held.
+    pub store: Arc<Store>,
+    /// The way to rotation.
+    pub demand: Demand,
+}
+
+impl ServedRole {
+    /// Wakes rotation and waits for what comes of it, until patience ends.
+    pub(super) async fn next_outcome(&self, now: BootTime) {
+        let mut outcomes = self.store.subscribe();
+        if (self.demand)(now) < PATIENCE {
+            // Good or bad, the next answer tells it.
+            let _ = tokio::time::timeout(PATIENCE, outcomes.changed()).await;
+        }
+    }
+}
+
+impl fmt::Debug for ServedRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServedRole").finish_non_exhaustive()
+    }
+}
