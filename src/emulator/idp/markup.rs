@@ -10,6 +10,7 @@ use xmlparser::{ElementEnd, StrSpan, Token, Tokenizer};
 /// An honest response has a hundred elements, about ten deep.
 const ELEMENTS: usize = 4096;
 const DEPTH: usize = 64;
+const ATTRIBUTES: usize = 64;
 
 /// A document that is well-formed, its names resolved.
 #[derive(Debug, Default)]
@@ -208,6 +209,9 @@ impl Start {
         let (prefix, local) = (prefix.as_str(), local.as_str());
         let value = unescaped(value.as_str())?;
         let written = format!("{prefix}:{local}");
+        if self.seen.len() >= ATTRIBUTES {
+            return Err("an element has too many attributes");
+        }
         if self.seen.contains(&written) {
             return Err("an attribute comes twice");
         }
@@ -313,5 +317,8 @@ mod tests {
         assert_eq!(why(&"<a>".repeat(1 << 16)), "it has too many elements");
         let wide = format!("<a>{}</a>", "<b/>".repeat(1 << 16));
         assert_eq!(why(&wide), "it has too many elements");
+        let attributes: Vec<_> = (0..1 << 16).map(|n| format!("a{n}=\"\"")).collect();
+        let broad = format!("<a {}/>", attributes.join(" "));
+        assert_eq!(why(&broad), "an element has too many attributes");
     }
 }

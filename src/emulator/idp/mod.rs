@@ -38,3 +38,41 @@ fn source_identity(text: String) -> Result<String, Refusal> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use proptest::prelude::*;
+
+    use super::assertion::Assertion;
+    use super::id_token::IdToken;
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_no_proof_is_refused_and_nothing_panics(
+            text in "[a-zA-Z0-9_.=<>/&;!\\[\\]\"' :-]{0,400}",
+        ) {
+            prop_assert!(IdToken::read(&text, now()).is_err());
+            prop_assert!(Assertion::read(&text, now()).is_err());
+            prop_assert!(Assertion::read(&BASE64.encode(&text), now()).is_err());
+        }
+
+        #[test]
+        fn a_response_cut_or_changed_anywhere_does_not_panic(at in 0..2000_usize, byte: u8) {
+            let mut xml = samples::Saml::new("arn:aws:iam::210987654321:role/a", now())
+                .xml()
+                .into_bytes();
+            // Only a line break is behind the root's end tag: without it all would be well.
+            let at = at % (xml.len() - 1);
+            xml[at] = byte;
+            let _ = Assertion::read(&BASE64.encode(&xml), now());
+            prop_assert!(Assertion::read(&BASE64.encode(&xml[..at]), now()).is_err());
+        }
+    }
+}
