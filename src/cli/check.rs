@@ -24,13 +24,10 @@ use crate::sys::state::{self, Outlook};
 pub(super) struct Check {
     #[command(flatten)]
     choice: Choice,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn main(check: Check, globals: &Globals) -> Result<ExitCode, Fatal> {
-    let json = check.json;
+    let json = globals.json;
     let read = check.choice.sources(globals).read().and_then(|found| {
         let key = state::outlook(&found.settings.state_dir);
         let key = key.map_err(|trouble| {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::Globals;
 use crate::clock::SystemClock;
 use crate::conformance::{self, Options};
 use crate::fatal::{Exit, Fatal};
@@ -25,13 +26,10 @@ pub(super) struct Conformance {
     /// The server answers without a metadata token, too
     #[arg(long)]
     v1: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 /// The report, and success where every must holds.
-pub(super) fn main(conformance: Conformance) -> Result<ExitCode, Fatal> {
+pub(super) fn main(conformance: Conformance, globals: &Globals) -> Result<ExitCode, Fatal> {
     let options = Options {
         section: conformance.section,
         rule: conformance.rule,
@@ -40,7 +38,7 @@ pub(super) fn main(conformance: Conformance) -> Result<ExitCode, Fatal> {
     };
     let report = conformance::run(&conformance.url, &options, &SystemClock)
         .map_err(|error| Fatal::new(Exit::Usage, error.to_string()))?;
-    let text = if conformance.json { format!("{:#}\n", report.json()) } else { report.to_string() };
+    let text = if globals.json { format!("{:#}\n", report.json()) } else { report.to_string() };
     // Whoever closed the pipe has seen enough; the verdict stands.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::config::{
     self, Caller, ConfigFile, Environment, Inputs, Mistake, Mistakes, Overrides, ProfilePaths,
-    Settings, SharedFile, SharedFiles,
+    Settings, SharedFile, SharedFiles, Whereabouts,
 };
 use crate::fatal::{Exit, Fatal};
 use crate::secret::Secret;
@@ -75,6 +75,21 @@ impl Sources {
         let inputs = self.gather()?;
         let settings = self.settle(&inputs)?;
         Ok(Found { inputs, settings })
+    }
+
+    /// Where a running daemon may be found, whatever else is wrong with the files.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        let inputs = Inputs {
+            overrides: self.overrides.clone(),
+            environment: Arc::clone(&self.environment),
+            config_file: self.config_file().ok().flatten(),
+            ..Inputs::default()
+        };
+        let mut found = Whereabouts::of(&inputs);
+        for path in found.sockets.iter_mut().chain(&mut found.state_dir) {
+            *path = self.directory.join(&*path);
+        }
+        found
     }
 
     /// The same settings in a process of another pid; nothing is read again.

@@ -7,12 +7,18 @@
 #![allow(clippy::doc_markdown)]
 
 mod check;
+mod completions;
 mod conformance;
 mod demo;
 mod detached;
+mod env;
 mod inputs;
+mod orders;
 mod outlook;
+mod reach;
 mod run;
+mod shell;
+mod status;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,7 +26,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::json;
 
 use crate::config::{Log, Overrides};
 use crate::fatal::{Exit, Fatal};
@@ -49,6 +56,9 @@ struct Globals {
     /// The socket by which a daemon is steered [default: the first that is there]
     #[arg(long, global = true, value_name = "PATH")]
     control: Option<PathBuf>,
+    /// Print JSON, errors included
+    #[arg(long, global = true)]
+    json: bool,
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -64,8 +74,18 @@ struct Globals {
 enum Verb {
     Run(run::Run),
     Check(check::Check),
+    Status(status::Show),
+    Health(status::Health),
+    Refresh(orders::Refresh),
+    Reload(orders::Reload),
+    Stop(orders::Stop),
+    Lock(orders::Lock),
+    Unlock(orders::Unlock),
+    Env(env::Env),
+    CredentialProcess(env::CredentialProcess),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
+    Completions(completions::Completions),
 }
 
 /// Runs the program and says how it ended.
@@ -74,13 +94,33 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let outcome = match cli.verb {
-        Verb::Run(run) => run::main(run, &cli.globals),
-        Verb::Check(check) => check::main(check, &cli.globals),
-        Verb::Demo(demo) => demo::main(&demo, &cli.globals),
-        Verb::Conformance(conformance) => conformance::main(conformance),
-    };
-    outcome.unwrap_or_else(|fatal| end(&fatal))
+    let json = cli.globals.json;
+    carry_out(cli.verb, &cli.globals).unwrap_or_else(|fatal| end(&fatal, json))
+}
+
+fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
+    match verb {
+        Verb::Run(run) => run::main(run, globals),
+        Verb::Check(check) => check::main(check, globals),
+        Verb::Status(show) => status::main(&show, globals),
+        Verb::Health(health) => status::health(&health, globals),
+        Verb::Refresh(refresh) => orders::refresh(&refresh, globals),
+        Verb::Reload(_) => orders::reload(globals),
+        Verb::Stop(_) => orders::stop(globals),
+        Verb::Lock(lock) => orders::lock(&lock, globals),
+        Verb::Unlock(_) => orders::unlock(globals),
+        Verb::Env(env) => env::env(&env, globals),
+        Verb::CredentialProcess(order) => env::credential_process(&order, globals),
+        Verb::Demo(demo) => demo::main(&demo, globals),
+        Verb::Conformance(conformance) => conformance::main(conformance, globals),
+        Verb::Completions(completions) => Ok(completions::main(&completions)),
+    }
+}
+
+/// The table itself: help, completions and manual pages are made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Help and version are no mistakes; the rest is `EX_USAGE`.
@@ -90,9 +130,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
-fn end(fatal: &Fatal) -> ExitCode {
-    let _ = writeln!(io::stderr(), "assumed: {fatal}");
+fn end(fatal: &Fatal, json: bool) -> ExitCode {
+    let text = if json { as_json(fatal) } else { format!("assumed: {fatal}") };
+    let _ = writeln!(io::stderr(), "{text}");
     fatal.exit.into()
+}
+
+fn as_json(fatal: &Fatal) -> String {
+    let Fatal { exit, message, hint } = fatal;
+    json!({"exit": *exit as u8, "message": message, "hint": hint}).to_string()
 }
 
 impl Globals {
@@ -135,8 +181,6 @@ fn parsed<T: Default + FromStr<Err = Malformed>>(text: Option<&str>) -> Result<T
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

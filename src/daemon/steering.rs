@@ -78,7 +78,8 @@ impl Steer for Steering {
 
     fn refresh(&self, role: Option<&str>) -> Pending<()> {
         let outcome = self.unlocked(role).map(|()| {
-            let outcome = self.outcome();
+            // One that has not begun yet.
+            let outcome = self.outcome(|now| now.attempts);
             self.bell.refresh();
             outcome
         });
@@ -147,7 +148,7 @@ impl Steer for Steering {
 
     fn credentials(&self, role: Option<&str>) -> Pending<Credentials> {
         let ready = self.unlocked(role).map(|()| self.held());
-        let outcome = self.outcome();
+        let outcome = self.outcome(Standing::landed);
         let now = self.clock.now();
         // Back-off holds here as for any client.
         let soon = matches!(ready, Ok(None)) && self.bell.demand(now.boot) <= SOON;
@@ -188,10 +189,10 @@ impl Steering {
         valid.map(|held| held.credentials.clone())
     }
 
-    /// Waits until an attempt has ended that has not begun yet.
-    fn outcome(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// Waits until more attempts have ended than `before` tells of the moment.
+    fn outcome(&self, before: fn(&Standing) -> u64) -> impl Future<Output = ()> + Send + use<> {
         let mut standing = self.bell.standing();
-        let before = standing.borrow().attempts;
+        let before = before(&standing.borrow());
         let told = move |now: &Standing| {
             // A rotation that began anew, after a reload, counts from zero.
             let anew = now.attempts < before && now.landed() > 0;

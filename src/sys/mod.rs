@@ -2,6 +2,7 @@
 //! signals, limits, timers.
 
 pub mod detach;
+pub mod ending;
 pub mod hardening;
 pub mod identity;
 pub mod mark;

@@ -144,6 +144,20 @@ pub fn outlook(directory: &Path) -> Result<Outlook, Trouble> {
     }
 }
 
+/// The pid of the daemon that lives in a state directory, as far as its lock tells.
+#[must_use]
+pub fn holder(directory: &Path) -> Option<String> {
+    let lock = File::open(directory.join(LOCK)).ok()?;
+    // Let go at once where nobody has it.
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => match taken(directory, lock) {
+            Trouble::Taken { pid, .. } => Some(pid),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A directory that goes with this value, unless it was there before.
 #[derive(Debug)]
 pub struct PassingDirectory {

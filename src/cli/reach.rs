@@ -1,0 +1,110 @@
+//! How a verb reaches the daemon, and what to say when none answers.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Globals;
+use super::inputs::Sources;
+use crate::config::Whereabouts;
+use crate::control::Refusal;
+use crate::control::client::{Answer, Client, Silence};
+use crate::fatal::{Exit, Fatal};
+use crate::sys::state;
+
+/// The daemon that these flags and this environment mean.
+pub(super) struct Daemon {
+    client: Client,
+    state_dir: Option<std::path::PathBuf>,
+}
+
+impl Daemon {
+    /// Finds it.
+    pub(super) fn find(globals: &Globals) -> Result<Self, Fatal> {
+        let Whereabouts { sockets, state_dir } = sources(globals).whereabouts();
+        match Client::find(sockets) {
+            Ok(client) => Ok(Self { client, state_dir }),
+            Err(silence) => Err(unheard(&silence, state_dir.as_deref())),
+        }
+    }
+
+    /// What it says to a question.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fatal> {
+        self.heard(self.client.get(path))
+    }
+
+    /// What it says to an order.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        members: &impl Serialize,
+    ) -> Result<T, Fatal> {
+        self.heard(self.client.post(path, members))
+    }
+
+    /// The same, as the bytes that came.
+    pub(super) fn post_raw(&self, path: &str, members: &impl Serialize) -> Result<Answer, Fatal> {
+        let answer = self.client.post(path, members);
+        let answer = answer.map_err(|silence| unheard(&silence, self.state_dir.as_deref()))?;
+        answer.body().map_err(Fatal::from)?;
+        Ok(answer)
+    }
+
+    fn heard<T: DeserializeOwned>(&self, answer: Result<Answer, Silence>) -> Result<T, Fatal> {
+        let answer = answer.map_err(|silence| unheard(&silence, self.state_dir.as_deref()))?;
+        answer.read().map_err(|refusal: Refusal| refusal.into())
+    }
+}
+
+/// `{"role": NAME}`, or nothing where none is named.
+pub(super) fn named(role: Option<&str>) -> Value {
+    let mut members = Map::new();
+    if let Some(role) = role {
+        members.insert("role".to_owned(), role.into());
+    }
+    Value::Object(members)
+}
+
+pub(super) fn sources(globals: &Globals) -> Sources {
+    Sources::new(globals.overrides(None), globals.config.as_deref(), false)
+}
+
+/// Writes data; whoever closed the pipe has seen enough.
+pub(super) fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// One line of JSON.
+pub(super) fn say_json(value: &impl Serialize) {
+    // What is said here has no maps with odd keys.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    say(&format!("{text}\n"));
+}
+
+/// Whether a daemon runs, and what to type.
+fn unheard(silence: &Silence, state_dir: Option<&Path>) -> Fatal {
+    match silence {
+        Silence::Nobody(_) => nobody(state_dir.and_then(state::holder), state_dir),
+        Silence::Closed { .. } => Fatal::new(Exit::Unavailable, silence.to_string()).hint(
+            "it belongs to another user: be that user or root, or let [control] admit this one",
+        ),
+        Silence::Broken { .. } => Fatal::new(Exit::Unavailable, silence.to_string())
+            .hint("its log says why; `assumed status` tells whether it still runs"),
+    }
+}
+
+fn nobody(holder: Option<String>, state_dir: Option<&Path>) -> Fatal {
+    let folder = state_dir.map(|path| path.display().to_string()).unwrap_or_default();
+    match holder {
+        Some(pid) => Fatal::new(
+            Exit::Unavailable,
+            format!("a daemon runs (pid {pid}, in {folder}), but takes no orders here"),
+        )
+        .hint("its log says where its control socket is; name it with --control"),
+        None => Fatal::new(Exit::Unavailable, "no daemon runs")
+            .hint("start one: assumed run --daemon --profile NAME"),
+    }
+}

@@ -1,0 +1,348 @@
+//! The control socket of the whole program: who may, what it says, and that
+//! nobody can keep others from it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assumed::emulator::{Code, Fault};
+use common::client::{self, Client, ROLE_LIST};
+use common::control::{Done, ask};
+use common::program::{Daemon, Ended, Home};
+use common::stand::{self, Sts, sessions_of};
+
+const RUN: [&str; 7] =
+    ["--log-format", "json", "run", "--profile", "dev", "--listen", "127.0.0.1:0"];
+
+fn home(sts: &Sts) -> Home {
+    let (config, credentials) = stand::profile(sts);
+    Home::new().with_config(&config).with_credentials(&credentials)
+}
+
+fn socket(home: &Home) -> PathBuf {
+    home.path().join("assumed/control.sock")
+}
+
+/// A daemon that serves, and where.
+fn serving(home: &Home) -> (Daemon, std::net::SocketAddr) {
+    let mut daemon = Daemon::start(home.command(&RUN));
+    let address = daemon.address();
+    daemon.event("rotated");
+    (daemon, address)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o777
+}
+
+#[test]
+fn the_socket_is_its_owners_alone_and_goes_with_the_daemon() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let socket = socket(&home);
+    assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+    assert_eq!((mode(&socket), mode(socket.parent().unwrap())), (0o600, 0o700));
+    let link = home.state().join("control.sock");
+    assert_eq!(fs::read_link(&link).unwrap(), socket);
+    assert_eq!(daemon.end("-TERM").code(), Some(0));
+    assert!(!socket.exists() && fs::symlink_metadata(&link).is_err());
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_replaced() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    daemon.end("-KILL");
+    assert!(socket(&home).exists());
+    let (daemon, _) = serving(&home);
+    assert_eq!(ask(&socket(&home), "GET", "/v1/status", "").status, 200);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_live_socket_is_left_to_its_daemon() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (first, _) = serving(&home);
+    let other = home.path().join("other");
+    let other = other.to_str().unwrap();
+    let path = socket(&home);
+    let path = path.to_str().unwrap();
+    let named = [&RUN[..], &["--state-dir", other, "--control", path]].concat();
+    let refused = Ended::of(home.command(&named));
+    assert_eq!(refused.code(), Some(69));
+    assert!(refused.stderr.contains("another daemon listens on"), "{}", refused.stderr);
+
+    // Where no place was named, another one will do.
+    let mut second = Daemon::start(home.command(&[&RUN[..], &["--state-dir", other]].concat()));
+    second.event("rotated");
+    let pid = |socket: &Path| ask(socket, "GET", "/v1/status", "").json()["pid"].as_u64();
+    assert_eq!(pid(&socket(&home)), Some(first.pid().into()));
+    // In the state directory itself, or by the link there, as far as this user may go.
+    assert_eq!(pid(&Path::new(other).join("control.sock")), Some(second.pid().into()));
+    second.end("-TERM");
+    first.end("-TERM");
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[test]
+fn a_file_in_the_way_is_not_removed() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let precious = home.path().join("precious");
+    fs::write(&precious, "mine").unwrap();
+    let named = [&RUN[..], &["--control", precious.to_str().unwrap()]].concat();
+    assert_eq!(Ended::of(home.command(&named)).code(), Some(78));
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+}
+
+#[test]
+fn errors_have_a_code_a_message_and_a_hint() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    for (method, path, body, status, code) in [
+        ("GET", "/v1/nothing", "", 404, "not-found"),
+        ("DELETE", "/v1/status", "", 405, "method-not-allowed"),
+        ("POST", "/v1/refresh", "{\"role\":\"nobody\"}", 404, "no-such-name"),
+        ("GET", "/v1/health?role=nobody", "", 404, "no-such-name"),
+        ("POST", "/v1/lock", "{\"for\":\"ever\"}", 400, "bad-request"),
+    ] {
+        let told = ask(&socket(&home), method, path, body);
+        assert_eq!(told.status, status, "{method} {path}: {told:?}");
+        assert_eq!(told.json()["code"], code);
+        assert!(!told.json()["message"].as_str().unwrap().is_empty());
+    }
+    let large = format!("{{\"role\":\"{}\"}}", "x".repeat(70_000));
+    let told = ask(&socket(&home), "POST", "/v1/refresh", &large);
+    assert_eq!((told.status, &told.json()["code"]), (400, &"bad-request".into()));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn the_silent_and_the_slow_delay_nobody() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let socket = socket(&home);
+    let mut crowd: Vec<UnixStream> = Vec::new();
+    for number in 0..300 {
+        let mut one = UnixStream::connect(&socket).unwrap();
+        let begun = ["", "GET /v1/sta", "POST /v1/refresh HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"];
+        // Those that made room for others cannot be written to.
+        let _ = one.write_all(begun[number % 3].as_bytes());
+        crowd.push(one);
+        if number % 50 == 49 {
+            assert_eq!(ask(&socket, "GET", "/v1/status", "").status, 200);
+        }
+    }
+    assert_eq!(Client::new(address).credentials().status, 200);
+    assert_eq!(ask(&socket, "POST", "/v1/refresh", "").status, 200);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn no_listener_on_tcp_takes_an_order() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let client = Client::new(address);
+    let before = client.key_id();
+    for path in ["/v1/lock", "/v1/stop", "/v1/refresh", "/v1/reload", "/v1/credentials"] {
+        for method in ["POST", "PUT", "GET", "DELETE"] {
+            let answer = client::send(
+                address,
+                &format!(
+                    "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 2\r\n\
+                     X-aws-ec2-metadata-token: {}\r\n\r\n{{}}",
+                    client.token
+                ),
+            );
+            assert!(answer.status >= 400, "{method} {path}: {}", answer.head);
+        }
+    }
+    assert_eq!(client.key_id(), before, "neither ended nor locked nor rotated");
+    daemon.end("-TERM");
+}
+
+/// Needs another user's rights, so root's.
+#[test]
+fn another_user_is_refused_by_the_peers_uid() {
+    if !is_root() {
+        return;
+    }
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let open = tempfile::tempdir().unwrap();
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = open.path().join("control.sock");
+    let config = home.path().join("config.toml");
+    let settings = |uids: &str| {
+        let path = path.display();
+        fs::write(
+            &config,
+            format!("[control]\npath = \"{path}\"\ngroup = \"65534\"\nuids = {uids}\n"),
+        )
+        .unwrap();
+        [&RUN[..], &["--config", config.to_str().unwrap()]].concat()
+    };
+    let as_nobody = || {
+        let mut command = Command::new("/bin/sh");
+        let program = env!("CARGO_BIN_EXE_assumed");
+        command.uid(65534).gid(65534).env_clear().current_dir("/");
+        command.args(["-c", "exec \"$0\" --control \"$1\" status --short", program]).arg(&path);
+        Done::of(&mut command)
+    };
+
+    let mut daemon = Daemon::start(home.command(&settings("[1]")));
+    daemon.event("rotated");
+    assert_eq!(mode(&path), 0o660);
+    let refused = as_nobody();
+    if refused.code == Some(126) {
+        return; // The program lies where nobody may go.
+    }
+    let complaint = refused.ill(77);
+    assert!(complaint.contains("this user may not steer the daemon"), "{complaint}");
+    daemon.find("refusal", |line| line["uid"] == 65534);
+    daemon.end("-TERM");
+
+    let mut daemon = Daemon::start(home.command(&settings("[65534]")));
+    daemon.event("rotated");
+    assert!(as_nobody().well().starts_with("dev "));
+    daemon.end("-TERM");
+}
+
+/// Asks without end, each request on a connection of its own, until told to stop.
+fn load(address: std::net::SocketAddr, over: &AtomicBool, locked: &AtomicBool) -> (u64, u64) {
+    let client = Client::new(address);
+    let request = format!(
+        "GET {ROLE_LIST}deploy HTTP/1.1\r\nHost: {address}\r\nX-aws-ec2-metadata-token: {}\r\n\r\n",
+        client.token
+    );
+    let (mut before, mut after) = (0, 0);
+    while !over.load(Ordering::SeqCst) {
+        let was_locked = locked.load(Ordering::SeqCst);
+        let answer = client::send(address, &request);
+        if was_locked {
+            assert_eq!(answer.status, 403, "{}", answer.head);
+            assert!(!answer.text().contains("AccessKeyId"));
+            after += 1;
+        } else if answer.status == 200 {
+            before += 1;
+        }
+    }
+    (before, after)
+}
+
+#[test]
+fn after_a_lock_no_answer_holds_a_key_under_load_and_over_a_restart() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (mut daemon, address) = serving(&home);
+    let (over, locked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let crowd: Vec<_> = (0..4)
+        .map(|_| {
+            let (over, locked) = (Arc::clone(&over), Arc::clone(&locked));
+            std::thread::spawn(move || load(address, &over, &locked))
+        })
+        .collect();
+    // An attempt is on its way while the lock falls.
+    for _ in 0..3 {
+        assert_eq!(ask(&socket(&home), "POST", "/v1/refresh", "").status, 200);
+    }
+    daemon.signal("-USR1");
+    assert_eq!(ask(&socket(&home), "POST", "/v1/lock", "").status, 200);
+    locked.store(true, Ordering::SeqCst);
+    for path in ["/v1/refresh", "/v1/credentials"] {
+        let told = ask(&socket(&home), "POST", path, "");
+        assert_eq!((told.status, &told.json()["code"]), (423, &"locked".into()));
+    }
+    let asked = sts.emulator.asked().len();
+    for _ in 0..200 {
+        assert_eq!(ask(&socket(&home), "GET", "/v1/health", "").status, 423);
+    }
+    over.store(true, Ordering::SeqCst);
+    let counts: Vec<(u64, u64)> = crowd.into_iter().map(|one| one.join().unwrap()).collect();
+    assert!(counts.iter().all(|(before, after)| *before > 0 && *after > 0), "{counts:?}");
+    assert_eq!(sts.emulator.asked().len(), asked, "nobody asks STS while locked");
+    daemon.event("locked");
+    daemon.end("-TERM");
+
+    let mut daemon = Daemon::start(home.command(&RUN));
+    let address = daemon.address();
+    daemon.event("locked");
+    let put = format!(
+        "PUT /latest/api/token HTTP/1.1\r\nHost: {address}\r\n\
+         X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
+    );
+    assert_eq!(client::send(address, &put).status, 403);
+    assert_eq!(ask(&socket(&home), "POST", "/v1/unlock", "").status, 200);
+    daemon.event("rotated");
+    assert_eq!(Client::new(address).credentials().status, 200);
+    assert_eq!(sts.emulator.asked().len(), asked + 1);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn the_status_holds_no_key_and_the_metrics_no_account() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let document = Client::new(address).credentials().json();
+    sts.emulator.script(|script| script.standing = Some(Fault::Error(Code::ServiceUnavailable)));
+    let failed = ask(&socket(&home), "POST", "/v1/refresh", "");
+    assert_eq!(failed.status, 503, "{failed:?}");
+    let told = ["/v1/status", "/v1/roles", "/v1/health", "/v1/metrics"]
+        .map(|path| ask(&socket(&home), "GET", path, "").body);
+    for body in &told {
+        for part in ["AccessKeyId", "SecretAccessKey", "Token"] {
+            assert!(!body.contains(document[part].as_str().unwrap()), "{part}: {body}");
+        }
+    }
+    assert!(!told[3].contains("123456789012"), "{}", told[3]);
+    assert!(told[3].contains("assumed_failed_attempts_total{role=\"dev\",code="), "{}", told[3]);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn whoever_asks_is_seen_by_the_first_word_of_its_name() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let get = format!(
+        "GET /latest/meta-data/ HTTP/1.1\r\nHost: {address}\r\n\
+         User-Agent: Boto3/1.34.0 md/Botocore#1.34.0\r\n\r\n"
+    );
+    client::send(address, &get);
+    client::send(address, &get);
+    let status = ask(&socket(&home), "GET", "/v1/status", "").json();
+    let clients = &status["clients"][0];
+    assert_eq!((&clients["user_agent"], &clients["requests"]), (&"Boto3/1.34.0".into(), &2.into()));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_socket_of_somebody_else_is_not_taken_for_stale() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let path = home.path().join("theirs.sock");
+    let _theirs = UnixListener::bind(&path).unwrap();
+    let named = [&RUN[..], &["--control", path.to_str().unwrap()]].concat();
+    assert_eq!(Ended::of(home.command(&named)).code(), Some(69));
+    UnixStream::connect(&path).unwrap();
+}

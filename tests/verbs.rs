@@ -1,0 +1,281 @@
+//! The verbs that steer a daemon, as a user types them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use assumed::emulator::{Role, Trust};
+use common::client::Client;
+use common::control::{Done, verb};
+use common::program::{Daemon, Home};
+use common::stand::{self, Sts, sessions_of};
+
+const RUN: [&str; 7] =
+    ["--log-format", "json", "run", "--profile", "dev", "--listen", "127.0.0.1:0"];
+
+fn home(sts: &Sts) -> Home {
+    let (config, credentials) = stand::profile(sts);
+    Home::new().with_config(&config).with_credentials(&credentials)
+}
+
+fn serving(home: &Home) -> (Daemon, std::net::SocketAddr) {
+    let mut daemon = Daemon::start(home.command(&RUN));
+    let address = daemon.address();
+    daemon.event("rotated");
+    (daemon, address)
+}
+
+/// Nobody may become anybody any more.
+fn distrust(sts: &Sts) {
+    let refused = Role { trust: Trust::Nobody, ..Role::default() };
+    sts.emulator.script(|script| script.roles.others = Some(refused));
+}
+
+#[test]
+fn where_no_daemon_runs_each_verb_says_how_to_start_one() {
+    let home = Home::new();
+    for arguments in [
+        &["status"][..],
+        &["status", "--watch"],
+        &["health"],
+        &["refresh"],
+        &["reload"],
+        &["stop"],
+        &["lock"],
+        &["unlock"],
+        &["env"],
+        &["credential-process"],
+    ] {
+        let complaint = verb(&home, arguments).ill(69);
+        assert!(complaint.starts_with("assumed: no daemon runs\nhint: start one: assumed run"));
+    }
+    let complaint = verb(&home, &["status", "--json"]).ill(69);
+    let complaint: serde_json::Value = serde_json::from_str(&complaint).unwrap();
+    assert_eq!((&complaint["exit"], &complaint["message"]), (&69.into(), &"no daemon runs".into()));
+}
+
+#[test]
+fn a_daemon_that_is_steered_elsewhere_is_told_from_none() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let elsewhere = home.path().join("elsewhere.sock");
+    let elsewhere = elsewhere.to_str().unwrap();
+    let mut daemon = Daemon::start(home.command(&[&RUN[..], &["--control", elsewhere]].concat()));
+    daemon.event("rotated");
+    fs::remove_file(home.state().join("control.sock")).unwrap();
+    let complaint = verb(&home, &["status"]).ill(69);
+    let expected = format!("a daemon runs (pid {}, in ", daemon.pid());
+    assert!(complaint.contains(&expected), "{complaint}");
+    let by_variable =
+        Done::of(home.command(&["status", "--short"]).env("ASSUMED_CONTROL", elsewhere));
+    assert!(by_variable.well().starts_with("dev "));
+    verb(&home, &["--control", elsewhere, "stop"]).well();
+    daemon.wait();
+}
+
+#[test]
+fn the_status_fits_a_terminal_and_is_the_same_in_json() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let table = verb(&home, &["status"]).well();
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(!table.contains('\x1b'), "no colour where nobody looks");
+    for words in [
+        format!("listening     imds on {address}\n"),
+        "role          dev\n".to_owned(),
+        "identity      arn:aws:iam::123456789012:role/team/deploy\n".to_owned(),
+        "source        profile me (keys)\n".to_owned(),
+        "state         fresh: credentials are valid\n".to_owned(),
+        "generation    1\n".to_owned(),
+    ] {
+        assert!(table.contains(&words), "{words}\n{table}");
+    }
+    assert!(verb(&home, &["status", "--short"]).well().starts_with("dev 59m"));
+    let json = verb(&home, &["--json", "status"]).json();
+    assert_eq!(json["pid"], daemon.pid());
+    assert_eq!(json["roles"][0]["state"], "fresh");
+    assert!(verb(&home, &["health"]).well().starts_with("dev is fresh, expires in "));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_refresh_waits_for_its_outcome_and_a_refusal_is_told_in_full() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let client = Client::new(address);
+    let first = client.key_id();
+    assert!(verb(&home, &["refresh"]).well().starts_with("dev: generation 2, expires "));
+    let second = client.key_id();
+    assert_ne!(second, first);
+    assert_eq!(verb(&home, &["refresh", "dev", "--json"]).json()["generation"], 3);
+    let complaint = verb(&home, &["refresh", "prod"]).ill(64);
+    assert_eq!(complaint, "assumed: no role prod here\nhint: this daemon serves dev\n");
+
+    let third = client.key_id();
+    distrust(&sts);
+    let complaint = verb(&home, &["refresh"]).ill(77);
+    assert!(complaint.contains("AccessDenied") && complaint.contains("\nhint: "), "{complaint}");
+    assert_eq!(client.key_id(), third, "what is valid stays");
+    verb(&home, &["health"]).well();
+    let table = verb(&home, &["status"]).well();
+    assert!(table.contains("state         stale: ") && table.contains("\nneeds you "), "{table}");
+    daemon.end("-TERM");
+}
+
+#[test]
+fn health_has_an_exit_code_for_each_illness() {
+    let sts = Sts::start(sessions_of(3600));
+    distrust(&sts);
+    let home = home(&sts);
+    let mut daemon = Daemon::start(home.command(&RUN));
+    daemon.event("failed");
+    verb(&home, &["health"]).ill(77);
+    verb(&home, &["health", "nobody"]).ill(64);
+    verb(&home, &["credential-process"]).ill(77);
+    assert_eq!(verb(&home, &["status", "--short"]).well(), "dev refused\n");
+    verb(&home, &["lock"]).well();
+    assert!(verb(&home, &["health"]).ill(69).contains("assumed unlock"));
+    assert_eq!(verb(&home, &["status", "--short"]).well(), "dev locked\n");
+    sts.emulator.script(|script| script.roles.others = Some(Role::default()));
+    verb(&home, &["unlock"]).well();
+    daemon.event("rotated");
+    verb(&home, &["health"]).well();
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_reload_tells_what_changed_or_what_is_wrong() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let config = home.path().join("config.toml");
+    fs::write(&config, "[imds]\nhttp_tokens = \"required\"\n").unwrap();
+    let named = [&RUN[..], &["--config", config.to_str().unwrap()]].concat();
+    let mut daemon = Daemon::start(home.command(&named));
+    daemon.event("rotated");
+    assert_eq!(verb(&home, &["reload"]).well(), "nothing changed\n");
+    fs::write(&config, "[imds]\nhttp_tokens = \"optional\"\n").unwrap();
+    assert_eq!(verb(&home, &["reload"]).well(), "imds\n");
+    fs::write(&config, "[imds]\nhttp_tokens = \"perhaps\"\n").unwrap();
+    let complaint = verb(&home, &["reload"]).ill(78);
+    assert!(complaint.contains("config.toml:2:15: imds.http_tokens: not one of the choices"));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn stop_returns_when_the_daemon_has_ended() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (mut daemon, _) = serving(&home);
+    let pid = daemon.pid();
+    assert_eq!(verb(&home, &["stop"]).well(), format!("stopped (pid {pid})\n"));
+    verb(&home, &["status"]).ill(69);
+    let ended = daemon.wait();
+    assert_eq!(ended.code(), Some(0));
+    assert!(ended.stderr.contains("every request in hand was answered"));
+}
+
+#[test]
+fn env_is_what_a_shell_evaluates() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", "eval \"$(\"$0\" env --shell sh)\"; env", env!("CARGO_BIN_EXE_assumed")])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("AWS_PROFILE", "other")
+        .env("AWS_ACCESS_KEY_ID", "AKIAOTHER");
+    let environment = Done::of(&mut shell).well();
+    let set = |line: &str| environment.lines().any(|found| found == line);
+    assert!(set(&format!("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://{address}/")), "{environment}");
+    assert!(set("AWS_REGION=eu-central-1"));
+    assert!(!environment.contains("AKIAOTHER") && !environment.contains("AWS_PROFILE"));
+
+    let fish = verb(&home, &["env", "--shell", "fish"]).well();
+    assert!(fish.starts_with("set -gx AWS_REGION 'eu-central-1'\n"), "{fish}");
+    let json = verb(&home, &["env", "dev", "--json"]).json();
+    assert_eq!(json["AWS_REGION"], "eu-central-1");
+    verb(&home, &["env", "prod"]).ill(64);
+
+    let keys = verb(&home, &["env", "--keys", "--json"]).json();
+    let served = Client::new(address).credentials().json();
+    assert_eq!(keys["AWS_SESSION_TOKEN"], served["Token"]);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn credential_process_prints_what_is_served_and_never_runs_in_a_loop() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let served = Client::new(address).credentials().json();
+    let printed = verb(&home, &["credential-process"]).json();
+    assert_eq!(printed["Version"], 1);
+    assert_eq!(printed["AccessKeyId"], served["AccessKeyId"]);
+    assert_eq!(printed["SecretAccessKey"], served["SecretAccessKey"]);
+    assert_eq!(printed["SessionToken"], served["Token"]);
+    assert_eq!(printed["Expiration"], served["Expiration"]);
+    let inside = Done::of(home.command(&["credential-process"]).env("ASSUMED_INSIDE", "1"));
+    assert!(inside.ill(64).contains("a loop"));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn credential_process_waits_for_the_first_credentials() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let mut daemon = Daemon::start(home.command(&RUN));
+    daemon.event("control");
+    assert_eq!(verb(&home, &["credential-process"]).json()["Version"], 1);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_state_directory_tells_one_daemon_from_another() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (first, _) = serving(&home);
+    let other = home.path().join("other");
+    let (socket, other) = (home.path().join("other.sock"), other.to_str().unwrap());
+    let named = ["--state-dir", other, "--control", socket.to_str().unwrap()];
+    let mut second = Daemon::start(home.command(&[&RUN[..], &named].concat()));
+    second.event("rotated");
+    let pid = |arguments: &[&str]| verb(&home, arguments).json()["pid"].as_u64();
+    assert_eq!(pid(&["status", "--json"]), Some(first.pid().into()));
+    assert_eq!(pid(&["status", "--json", "--state-dir", other]), Some(second.pid().into()));
+    first.end("-TERM");
+    second.end("-TERM");
+}
+
+#[test]
+fn a_verb_that_is_nearly_right_is_suggested() {
+    let home = Home::new();
+    let complaint = verb(&home, &["statsu"]).ill(64);
+    assert!(complaint.contains("similar subcommand exists: 'status'"), "{complaint}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let home = Home::new();
+    let mut command = home.command(&["completions", "zsh"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let text = verb(&home, &["completions", shell]).well();
+        assert!(text.contains("credential-process") && text.contains("unlock"), "{shell}");
+    }
+}
