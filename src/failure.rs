@@ -22,6 +22,9 @@ pub enum Kind {
     WrongClock(SignedDuration),
     /// The base credentials cannot be had: a file, a command, a login.
     NoBase,
+    /// A human has to give something before there can be credentials: an MFA
+    /// code, a login, an assertion. Waiting for it counts as ready.
+    NeedsHuman,
     /// Our own bug: the attempt panicked.
     Panicked,
 }
@@ -37,6 +40,7 @@ impl Kind {
             Self::Nonsense => "nonsense",
             Self::WrongClock(_) => "wrong-clock",
             Self::NoBase => "no-base",
+            Self::NeedsHuman => "needs-human",
             Self::Panicked => "panicked",
         }
     }
@@ -81,10 +85,16 @@ impl Failure {
         self.kind == Kind::Refused
     }
 
+    /// True where a code, a login or an assertion is waited for.
+    #[must_use]
+    pub fn awaits_human(&self) -> bool {
+        self.kind == Kind::NeedsHuman
+    }
+
     /// True where only a human can mend it, here or at AWS.
     #[must_use]
     pub const fn needs_human(&self) -> bool {
-        matches!(self.kind, Kind::Refused | Kind::NoBase | Kind::WrongClock(_))
+        matches!(self.kind, Kind::Refused | Kind::NoBase | Kind::NeedsHuman | Kind::WrongClock(_))
     }
 
     /// The code of STS, else the kind.

@@ -106,7 +106,7 @@ impl Echo {
 
 const fn full(kind: Kind) -> Level {
     match kind {
-        Kind::Refused | Kind::NoBase | Kind::Panicked => Level::Error,
+        Kind::Refused | Kind::NoBase | Kind::NeedsHuman | Kind::Panicked => Level::Error,
         Kind::Unreachable | Kind::Throttled | Kind::Nonsense | Kind::WrongClock(_) => Level::Warn,
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_needs_a_human_is_an_error_and_the_rest_will_heal() {
         let level = |kind| Echo::default().level(&Failure::new(kind, ""), true, at(0));
-        for kind in [Kind::Refused, Kind::NoBase, Kind::Panicked] {
+        for kind in [Kind::Refused, Kind::NoBase, Kind::NeedsHuman, Kind::Panicked] {
             assert_eq!(level(kind), Level::Error);
         }
         for kind in [Kind::Unreachable, Kind::Throttled, Kind::Nonsense] {
