@@ -21,7 +21,7 @@ use assumed::failure::{Failure, Kind};
 use assumed::rotation::port::Assume;
 use assumed::secret::Secret;
 use assumed::sts::RoleChain;
-use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, SessionDuration, Source, Timeouts};
+use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, Source, Timeouts};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -81,14 +81,10 @@ fn source(region: &str, url: Option<String>, route: Route) -> Source {
     let environment = Environment::default()
         .with("AWS_ACCESS_KEY_ID", DEMO_ACCESS_KEY_ID)
         .with("AWS_SECRET_ACCESS_KEY", DEMO_SECRET_ACCESS_KEY);
-    let hop = AssumeRole {
-        role_arn: "arn:aws:iam::210987654321:role/one".parse().unwrap(),
-        role_session_name: "me@host".parse().unwrap(),
-        duration: SessionDuration::default(),
-        external_id: None,
-    };
+    let role_arn = "arn:aws:iam::210987654321:role/one".parse().unwrap();
+    let hop = AssumeRole::new(role_arn, "me@host".parse().unwrap());
     Source {
-        base: Base::Environment,
+        start: Base::Environment.into(),
         hops: vec![hop],
         region: region.parse().unwrap(),
         endpoint_url: url,
@@ -308,7 +304,7 @@ async fn child_that_is_logged_in() {
     let route = Route { ca_bundle: Some(aws.join("ca.pem")), ..Route::default() };
     let mut source = source("eu-west-1", None, through(&proxy, route));
     source.hops.clear();
-    source.base = Base::Profile { name: "reader".to_owned(), kind: BaseKind::Sso };
+    source.start = Base::Profile { name: "reader".to_owned(), kind: BaseKind::Sso }.into();
     source.paths = ProfilePaths { config: aws.join("config"), credentials: aws.join("none") };
     let grant = RoleChain::new(source, Arc::new(SystemClock)).attempt().await.unwrap();
     assert_eq!(grant.credentials.access_key_id(), "ASIAREADER");

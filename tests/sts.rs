@@ -17,7 +17,7 @@ use assumed::environment::{Environment, ProfilePaths};
 use assumed::failure::{Failure, Kind};
 use assumed::rotation::port::Assume;
 use assumed::sts::RoleChain;
-use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, SessionDuration, Source, Timeouts};
+use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, Source, Timeouts};
 use jiff::SignedDuration;
 
 const ONE: &str = "arn:aws:iam::210987654321:role/team/one";
@@ -29,12 +29,7 @@ fn sts() -> Emulator {
 }
 
 fn hop(role_arn: &str) -> AssumeRole {
-    AssumeRole {
-        role_arn: role_arn.parse().unwrap(),
-        role_session_name: "me@host".parse().unwrap(),
-        duration: SessionDuration::default(),
-        external_id: None,
-    }
+    AssumeRole::new(role_arn.parse().unwrap(), "me@host".parse().unwrap())
 }
 
 fn source(sts: &Emulator, hops: &[&str]) -> Source {
@@ -42,7 +37,7 @@ fn source(sts: &Emulator, hops: &[&str]) -> Source {
         .with("AWS_ACCESS_KEY_ID", DEMO_ACCESS_KEY_ID)
         .with("AWS_SECRET_ACCESS_KEY", DEMO_SECRET_ACCESS_KEY);
     Source {
-        base: Base::Environment,
+        start: Base::Environment.into(),
         hops: hops.iter().copied().map(hop).collect(),
         region: "eu-central-1".parse().unwrap(),
         endpoint_url: Some(sts.endpoint_url()),
@@ -203,7 +198,7 @@ async fn a_profile_that_changes_is_seen_by_the_next_attempt() {
         std::fs::write(&credentials, text).unwrap();
     };
     let mut source = source(&sts, &[ONE]);
-    source.base = Base::Profile { name: "me".to_owned(), kind: BaseKind::Keys };
+    source.start = Base::Profile { name: "me".to_owned(), kind: BaseKind::Keys }.into();
     source.paths =
         ProfilePaths { config: room.path().join("config"), credentials: credentials.clone() };
     let chain = RoleChain::new(source, Arc::new(SystemClock));
@@ -234,7 +229,7 @@ async fn temporary_keys_of_a_command_are_served_as_they_are() {
     let command = format!("cat {}", room.path().join("output").display());
     std::fs::write(&config, format!("[profile tool]\ncredential_process = {command}\n")).unwrap();
     let mut source = source(&sts, &[]);
-    source.base = Base::Profile { name: "tool".to_owned(), kind: BaseKind::Process };
+    source.start = Base::Profile { name: "tool".to_owned(), kind: BaseKind::Process }.into();
     source.paths = ProfilePaths { config, credentials: room.path().join("none") };
     let chain = RoleChain::new(source, Arc::new(SystemClock));
 

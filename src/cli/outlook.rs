@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::config::{Listen, RoleSettings, Settings};
 use crate::imds::{HttpEndpoint, HttpTokens};
 use crate::sts;
-use crate::sts::request::{AssumeRole, Base, BaseKind};
+use crate::sts::request::AssumeRole;
 use crate::sys::state::Outlook;
 
 pub(super) fn json(settings: &Settings, key: Outlook) -> Value {
@@ -43,7 +43,7 @@ fn role(role: &RoleSettings) -> Value {
         "account": role.account.as_ref().map(ToString::to_string),
         "region": role.region.as_str(),
         "metadata": role.metadata,
-        "base": base_words(&source.base),
+        "base": source.start.to_string(),
         "chain": source.hops.iter().map(hop).collect::<Vec<_>>(),
         "sts": {
             "region": source.region.as_str(),
@@ -107,7 +107,7 @@ fn role_rows(role: &RoleSettings) -> Vec<(&'static str, String)> {
         || "an account that its source will tell".to_owned(),
         |account| format!("account {account}"),
     );
-    let mut steps = vec![base_words(&source.base)];
+    let mut steps = vec![source.start.to_string()];
     steps.extend(source.hops.iter().map(hop_words));
     let mut asked = format!(
         "{} for {}",
@@ -135,22 +135,6 @@ fn hop_words(hop: &AssumeRole) -> String {
         hop.role_session_name,
         hop.duration.get().as_secs()
     )
-}
-
-fn base_words(base: &Base) -> String {
-    match base {
-        Base::Environment => "keys of the environment".to_owned(),
-        Base::Profile { name, kind } => {
-            let kind = match kind {
-                BaseKind::Keys => "keys",
-                BaseKind::Sso => "IAM Identity Center",
-                BaseKind::Process => "credential_process",
-                BaseKind::WebIdentity => "web identity",
-                BaseKind::Login => "console login",
-            };
-            format!("profile {name} ({kind})")
-        }
-    }
 }
 
 fn listen_words(listen: &Listen) -> String {

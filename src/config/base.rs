@@ -4,8 +4,9 @@ use super::mistake::{Mistake, Mistakes};
 use super::profile::{FileKind, Profiles, Section};
 use super::setting::Setting;
 use super::values::nearest;
+use crate::environment::Environment;
 use crate::role::{AccountId, Region, RoleArn, RoleName, SessionName};
-use crate::sts::request::BaseKind;
+use crate::sts::request::{Base, BaseKind, Start};
 
 /// Whose credentials are served, as far as the settings tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,10 @@ impl Identity {
             account: Some(arn.account().clone()),
         }
     }
+
+    fn of_user(name: &str, account: Option<AccountId>) -> Self {
+        Self { role_name: name_for(name), role_arn: None, account }
+    }
 }
 
 /// Which of its credentials the CLI would take; a mistake where there are none.
@@ -38,10 +43,7 @@ pub(super) fn kind(
             .or_else(|| section.get("aws_secret_access_key"))
             .is_some_and(|value| value.file == file)
     };
-    if set("web_identity_token_file") {
-        check_web_identity(section, mistakes);
-        Some(BaseKind::WebIdentity)
-    } else if set("sso_account_id") || set("sso_role_name") {
+    if set("sso_account_id") || set("sso_role_name") {
         check_sso(section, profiles, mistakes);
         Some(BaseKind::Sso)
     } else if keys_in(FileKind::Credentials) {
@@ -60,36 +62,61 @@ pub(super) fn kind(
     }
 }
 
-/// Whose credentials a profile gives that is served as it is (surface, section 4).
+/// Whose credentials a start gives that is served as it is (surface, section 4);
+/// `name` is what users call it, `section` the profile where it has one.
 pub(super) fn identity(
-    section: &Section,
-    kind: BaseKind,
+    start: &Start,
+    name: &str,
+    section: Option<&Section>,
     mistakes: &mut Mistakes,
 ) -> Option<Identity> {
+    match start {
+        Start::WebIdentity(call) => Some(Identity::of_role(&call.role_arn)),
+        Start::Saml(call) => Some(Identity::of_role(&call.role_arn)),
+        Start::Session(..) | Start::Federation(..) => Some(Identity::of_user(name, None)),
+        Start::Base(Base::Profile { kind, .. }) => of_profile(section?, *kind, mistakes),
+        Start::Base(Base::Environment | Base::Endpoint { .. }) => None,
+    }
+}
+
+fn of_profile(section: &Section, kind: BaseKind, mistakes: &mut Mistakes) -> Option<Identity> {
     let setting = |key| section.get(key).map(|value| Setting::of(key, value));
     match kind {
         BaseKind::Keys => {
             mistakes.push(long_lived(section));
             None
         }
-        BaseKind::WebIdentity => {
-            let arn: RoleArn = mistakes.note(setting("role_arn")?.parse())?;
-            Some(Identity::of_role(&arn))
-        }
         BaseKind::Sso => Some(Identity {
             role_name: mistakes.note(setting("sso_role_name")?.parse())?,
             role_arn: None,
             account: mistakes.note(setting("sso_account_id")?.parse()),
         }),
-        BaseKind::Process | BaseKind::Login => Some(Identity {
-            role_name: name_for(&section.name),
-            role_arn: None,
-            account: match setting("aws_account_id") {
-                Some(account) => mistakes.note(account.parse()),
-                None => None,
-            },
-        }),
+        BaseKind::Process | BaseKind::Login => {
+            let account = setting("aws_account_id").map(|account| account.parse()).transpose();
+            Some(Identity::of_user(&section.name, mistakes.note(account).flatten()))
+        }
     }
+}
+
+/// True where a base is known not to be the long-lived keys of a user.
+pub(super) fn is_temporary(base: &Base, profiles: &Profiles, environment: &Environment) -> bool {
+    match base {
+        Base::Environment => environment.get("AWS_SESSION_TOKEN").is_some(),
+        Base::Profile { name, kind: BaseKind::Keys } => {
+            let section = profiles.profile(name);
+            section.is_some_and(|section| section.get("aws_session_token").is_some())
+        }
+        // What a command prints is seen when it has printed it.
+        Base::Profile { kind: BaseKind::Process, .. } => false,
+        Base::Profile { kind: BaseKind::Sso | BaseKind::Login, .. } | Base::Endpoint { .. } => true,
+    }
+}
+
+/// Only a user's own keys may ask for some things (A6).
+pub(super) fn no_user(source: Setting<'_>) -> Mistake {
+    source
+        .mistake("GetSessionToken and GetFederationToken take the long-lived keys of an IAM user")
+        .hint("name a profile that holds such keys")
 }
 
 /// A profile's name, made to look like a role's.
@@ -100,18 +127,6 @@ fn name_for(profile: &str) -> RoleName {
             .parse()
             .expect("a role name may hold what a session name holds, and as much of it")
     })
-}
-
-fn check_web_identity(section: &Section, mistakes: &mut Mistakes) {
-    match section.get("role_arn") {
-        Some(arn) => {
-            mistakes.note(Setting::of("role_arn", arn).parse::<RoleArn>());
-        }
-        None => mistakes.push(missing(section, "web_identity_token_file", "role_arn")),
-    }
-    if let Some(name) = section.get("role_session_name") {
-        mistakes.note(Setting::of("role_session_name", name).parse::<SessionName>());
-    }
 }
 
 fn check_keys(section: &Section, mistakes: &mut Mistakes) {

@@ -1,17 +1,21 @@
-//! From a profile to the calls that give its role: a base, then hops.
+//! From a profile to the calls that give its role: a start, then hops.
 //!
 //! Follows `source_profile` and `credential_source` as the AWS CLI does. It
 //! goes on after a mistake as far as the chain can be seen, and calls nobody.
 
+use super::action::Action;
 use super::base::{self, Identity};
+use super::draft::Draft;
 use super::hop::{self, Hop};
 use super::inputs::Caller;
 use super::mistake::{Mistake, Mistakes};
 use super::profile::{Profiles, Section};
 use super::setting::{Keys, Setting};
-use super::values::nearest;
+use super::start;
+use super::unknown::{unknown_profile, without_source};
+use super::{neighbour, values};
 use crate::environment::Environment;
-use crate::sts::request::{AssumeRole, Base};
+use crate::sts::request::{AssumeRole, Base, Start};
 
 /// What a walk looks at.
 #[derive(Clone, Copy)]
@@ -23,7 +27,7 @@ pub(super) struct Ground<'a> {
 
 /// Everything that a role's calls are made of.
 pub(super) struct Calls {
-    pub(super) base: Base,
+    pub(super) start: Start,
     /// In the order in which they are made.
     pub(super) hops: Vec<AssumeRole>,
     pub(super) identity: Identity,
@@ -35,23 +39,25 @@ pub(super) struct Chain<'a> {
     pub(super) calls: Option<Calls>,
     /// The profiles on the way, the served one first.
     pub(super) sections: Vec<&'a Section>,
+    /// Where somebody else's endpoint is set, which must not be ours.
+    pub(super) neighbour: Option<Setting<'a>>,
 }
 
-/// Walks from the role that is described by `keys`; `section` is its profile, if it has one.
+/// Walks from the role that `draft` describes.
 pub(super) fn walk<'a>(
     ground: Ground<'a>,
-    section: Option<&'a Section>,
-    keys: &Keys<'a>,
+    draft: &Draft<'a>,
     mistakes: &mut Mistakes,
 ) -> Chain<'a> {
     let mut walk = Walk {
         ground,
         hops: Vec::new(),
-        trail: section.map(|section| Step { section, onward: None }).into_iter().collect(),
+        trail: draft.section.map(|section| Step { section, onward: None }).into_iter().collect(),
+        neighbour: None,
         mistakes,
     };
-    let base = walk.descend(keys);
-    walk.finish(base)
+    let start = walk.descend(&draft.keys);
+    walk.finish(start, draft.name)
 }
 
 struct Step<'a> {
@@ -70,27 +76,87 @@ struct Walk<'a, 'm> {
     /// The role to serve first; `None` where something is wrong with a hop.
     hops: Vec<Option<Hop<'a>>>,
     trail: Vec<Step<'a>>,
+    neighbour: Option<Setting<'a>>,
     mistakes: &'m mut Mistakes,
 }
 
 impl<'a> Walk<'a, '_> {
-    fn descend(&mut self, first: &Keys<'a>) -> Option<Base> {
+    fn descend(&mut self, first: &Keys<'a>) -> Option<Start> {
         let mut keys = first.clone();
         let mut is_source = false;
         loop {
+            let action = self.mistakes.note(Action::of(&keys))?;
             // A source's own keys come before its role, in the CLI as in the SDKs.
-            let stays = is_source && holds_keys(&keys);
-            if stays || !assumes(&keys) {
+            let stays = is_source && holds_keys(&keys) && !keys.has("action");
+            if stays || action == Action::None {
                 let section = self.trail.last()?.section;
-                return self.base_of(section);
+                return self.base_of(section).map(Start::Base);
             }
-            self.hops.push(hop::of(&keys, self.ground.caller, self.mistakes));
+            action.check(&keys, self.mistakes);
+            if action != Action::AssumeRole {
+                return self.start(action, &keys);
+            }
+            let Ground { caller, environment, .. } = self.ground;
+            self.hops.push(hop::of(&keys, caller, environment, self.mistakes));
             match self.next(&keys)? {
-                Next::Base(base) => return Some(base),
+                Next::Base(base) => return Some(base.into()),
                 Next::Profile(section) => keys = Keys::of(section),
             }
             is_source = true;
         }
+    }
+
+    /// An action that needs no role before it.
+    fn start(&mut self, action: Action, keys: &Keys<'a>) -> Option<Start> {
+        let Ground { caller, environment, .. } = self.ground;
+        match action {
+            Action::None | Action::AssumeRole => None,
+            Action::WebIdentity => {
+                let call = start::web_identity(keys, caller, environment, self.mistakes);
+                call.map(Start::WebIdentity)
+            }
+            Action::Saml => start::saml(keys, environment, self.mistakes).map(Start::Saml),
+            Action::SessionToken => {
+                let call = start::session_token(keys, self.mistakes);
+                Some(Start::Session(self.user(keys)?, call?))
+            }
+            Action::FederationToken => {
+                if let Some(said) = keys.get("action").filter(|_| !self.hops.is_empty()) {
+                    self.mistakes.push(
+                        said.mistake("a federated user can assume no role")
+                            .hint("take the role out, or use get-session-token here"),
+                    );
+                }
+                let call = start::federation_token(keys, environment, self.mistakes);
+                Some(Start::Federation(self.user(keys)?, call?))
+            }
+        }
+    }
+
+    /// The keys of an IAM user that sign the two calls which nobody else may make (A6).
+    fn user(&mut self, keys: &Keys<'a>) -> Option<Base> {
+        let sourced = keys.has("source_profile") || keys.has("credential_source");
+        if !sourced && holds_keys(keys) {
+            let section = self.trail.last()?.section;
+            return self.base_of(section);
+        }
+        let source = keys.get("source_profile").or_else(|| keys.get("credential_source"));
+        let base = match self.next(keys)? {
+            Next::Base(base) => base,
+            Next::Profile(section) => {
+                let own = Keys::of(section);
+                if !holds_keys(&own) && Action::of(&own) != Ok(Action::None) {
+                    self.mistakes.push(base::no_user(source?));
+                    return None;
+                }
+                self.base_of(section)?
+            }
+        };
+        let Ground { profiles, environment, .. } = self.ground;
+        if base::is_temporary(&base, profiles, environment) {
+            self.mistakes.push(base::no_user(source?));
+        }
+        Some(base)
     }
 
     fn base_of(&mut self, section: &Section) -> Option<Base> {
@@ -101,7 +167,7 @@ impl<'a> Walk<'a, '_> {
     fn next(&mut self, keys: &Keys<'a>) -> Option<Next<'a>> {
         let step = match (keys.get("source_profile"), keys.get("credential_source")) {
             (Some(source), None) => self.source_profile(source),
-            (None, Some(source)) => self.credential_source(source).map(Next::Base),
+            (None, Some(source)) => self.credential_source(source, keys).map(Next::Base),
             (Some(_), Some(source)) => {
                 Err(source.mistake("stands beside source_profile").hint("keep one of the two"))
             }
@@ -158,7 +224,8 @@ impl<'a> Walk<'a, '_> {
             .hint("one of them has to hold credentials of its own")
     }
 
-    fn credential_source(&self, source: Setting<'a>) -> Result<Base, Mistake> {
+    fn credential_source(&mut self, source: Setting<'a>, keys: &Keys<'a>) -> Result<Base, Mistake> {
+        let endpoint = keys.get("credential_source_endpoint");
         match source.text {
             "Environment" => {
                 for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
@@ -170,84 +237,38 @@ impl<'a> Walk<'a, '_> {
                 }
                 Ok(Base::Environment)
             }
-            "Ec2InstanceMetadata" | "EcsContainer" => Err(source
-                .mistake("this daemon serves metadata and never asks any for its own credentials")
-                .hint("name a source_profile, or use credential_source = Environment")),
+            "Ec2InstanceMetadata" | "EcsContainer" => {
+                self.neighbour = endpoint;
+                neighbour::base(source, endpoint)
+            }
             other => Err(source.mistake("not a credential source").hint(
-                match nearest(other, ["Environment", "Ec2InstanceMetadata", "EcsContainer"]) {
+                match values::nearest(other, ["Environment", "Ec2InstanceMetadata", "EcsContainer"])
+                {
                     Some(near) => format!("did you mean {near}?"),
-                    None => "the one that can be used here is Environment".to_owned(),
+                    None => "without an endpoint of its own it is Environment".to_owned(),
                 },
             )),
         }
     }
 
-    fn finish(self, base: Option<Base>) -> Chain<'a> {
+    fn finish(self, start: Option<Start>, name: Option<&str>) -> Chain<'a> {
         let sections: Vec<&Section> = self.trail.iter().map(|step| step.section).collect();
         let hops: Option<Vec<Hop<'_>>> = self.hops.into_iter().collect();
-        let calls = base.zip(hops).and_then(|(base, hops)| {
-            hop::check_chaining(&hops, &base, self.mistakes);
+        let calls = start.zip(hops).and_then(|(start, hops)| {
+            hop::check_chaining(&hops, &start, self.mistakes);
+            hop::check_mfa(&hops, &start, self.mistakes);
             hop::check_partitions(&hops, self.mistakes);
-            let identity = match (hops.first(), &base) {
-                (Some(served), _) => Identity::of_role(&served.call.role_arn),
-                (None, Base::Profile { kind, .. }) => {
-                    base::identity(sections.first()?, *kind, self.mistakes)?
-                }
-                (None, Base::Environment) => return None,
+            let identity = match hops.first() {
+                Some(served) => Identity::of_role(&served.call.role_arn),
+                None => base::identity(&start, name?, sections.first().copied(), self.mistakes)?,
             };
             let hops = hops.into_iter().rev().map(|hop| hop.call).collect();
-            Some(Calls { base, hops, identity })
+            Some(Calls { start, hops, identity })
         });
-        Chain { calls, sections }
+        Chain { calls, sections, neighbour: self.neighbour }
     }
-}
-
-/// True where the profile is a role of its own; with a web identity it is a base.
-fn assumes(keys: &Keys<'_>) -> bool {
-    keys.get("role_arn").is_some() && keys.get("web_identity_token_file").is_none()
 }
 
 fn holds_keys(keys: &Keys<'_>) -> bool {
     keys.get("aws_access_key_id").is_some() || keys.get("aws_secret_access_key").is_some()
-}
-
-fn without_source(keys: &Keys<'_>) -> Mistake {
-    let mistake = keys.get("role_arn").map_or_else(
-        || Mistake::new("a role without a source"),
-        |arn| arn.mistake("a role without a source"),
-    );
-    for written in keys.names() {
-        for known in ["source_profile", "credential_source"] {
-            if nearest(written, [known]).is_some()
-                && let Some(place) = keys.get(written).and_then(|value| value.place)
-            {
-                return mistake.hint(format!("line {} may mean {known}", place.line));
-            }
-        }
-    }
-    mistake.hint("add source_profile = NAME, or credential_source = Environment")
-}
-
-/// The mistake of naming a profile that is not there, with what may have been meant.
-pub(super) fn unknown_profile(named: Setting<'_>, profiles: &Profiles) -> Mistake {
-    if let Some(misplaced) = profiles.misplaced(named.text) {
-        let place = &misplaced.place;
-        return named
-            .mistake(format!(
-                "the section at {}:{} is no profile",
-                place.file.display(),
-                place.line
-            ))
-            .hint(misplaced.hint.clone());
-    }
-    let mistake = named.mistake("there is no such profile");
-    if let Some(near) = nearest(named.text, profiles.names()) {
-        return mistake.hint(format!("did you mean {near}?"));
-    }
-    let known: Vec<&str> = profiles.names().collect();
-    mistake.hint(if known.is_empty() {
-        "there is no profile at all; aws configure makes the first".to_owned()
-    } else {
-        format!("known ones are {}", known.join(", "))
-    })
 }

@@ -3,12 +3,13 @@
 //! Flags name it, else the settings file, else `AWS_PROFILE`, else it is the
 //! default profile. Nothing is judged here but the choice itself.
 
-use super::chain::unknown_profile;
+use super::action::Action;
 use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
 use super::mistake::Mistake;
 use super::profile::{Profiles, Section};
 use super::setting::{Keys, Setting};
+use super::unknown::unknown_profile;
 use super::values::nearest;
 
 /// The role, as far as it is written down.
@@ -149,11 +150,9 @@ impl<'a> Desk<'a> {
 
     fn of_table(name: &'a str, item: &'a Item) -> Result<Draft<'a>, Mistake> {
         let table = item.table();
-        let mut keys = Keys::default();
-        for (key, setting) in table.into_iter().flat_map(Table::settings) {
-            keys.set(key, setting);
-        }
-        if !table.is_some_and(|table| table.has("role_arn")) {
+        let keys = table.map(Keys::of_table).unwrap_or_default();
+        let shaped = table.is_some_and(|table| table.has("role_arn") || table.has("action"));
+        if !shaped && Action::of(&keys) == Ok(Action::None) {
             return Err(Mistake::new("a role without role_arn")
                 .at(&item.place)
                 .key(&item.key)

@@ -1,51 +1,64 @@
 //! One `AssumeRole` call as a profile describes it, and what calls in a chain owe each other.
 
 use super::inputs::Caller;
-use super::mistake::{Mistake, Mistakes};
-use super::session_name;
+use super::mistake::Mistakes;
+use super::parts;
 use super::setting::{Keys, Setting};
-use super::values::duration;
-use crate::role::{RoleArn, SessionName};
-use crate::sts::request::{AssumeRole, Base, BaseKind, ExternalId, SessionDuration};
+use crate::environment::Environment;
+use crate::role::RoleArn;
+use crate::sts::request::{
+    AssumeRole, Base, BaseKind, ExternalId, SessionDuration, SourceIdentity, Start,
+};
 
-/// A call, and where the two of its parts were set that the others judge.
+/// A call, and where those of its parts were set that the others judge.
 pub(super) struct Hop<'a> {
     pub(super) call: AssumeRole,
     arn: Setting<'a>,
     duration: Option<Setting<'a>>,
+    mfa: Option<Setting<'a>>,
 }
 
 /// The call that `keys` describe, every part checked.
-pub(super) fn of<'a>(keys: &Keys<'a>, caller: &Caller, mistakes: &mut Mistakes) -> Option<Hop<'a>> {
+pub(super) fn of<'a>(
+    keys: &Keys<'a>,
+    caller: &Caller,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Hop<'a>> {
     let arn = keys.get("role_arn")?;
-    let asked = keys.get("duration_seconds");
-    if let Some(serial) = keys.get("mfa_serial") {
-        mistakes.push(mfa(serial));
-    }
     let role_arn = mistakes.note(arn.parse::<RoleArn>());
-    let role_session_name = mistakes.note(session_name(keys, caller));
-    let external_id =
-        mistakes.note(keys.get("external_id").map(|id| id.parse::<ExternalId>()).transpose());
-    let duration = mistakes.note(asked.map(session_duration).transpose());
+    let partition = role_arn.as_ref().map(RoleArn::partition);
+    let role_session_name = mistakes.note(parts::session_name(keys, caller));
+    let external_id = keys.get("external_id").map(|id| id.parse::<ExternalId>());
+    let external_id = mistakes.note(external_id.transpose());
+    let source_identity = keys.get("source_identity").map(|name| name.parse::<SourceIdentity>());
+    let source_identity = mistakes.note(source_identity.transpose());
+    let duration = mistakes.note(parts::span("duration_seconds", keys));
+    let policies = parts::policies(keys, partition, environment, mistakes);
+    let tags = parts::tags(keys, mistakes);
+    let mfa = parts::mfa(keys, mistakes);
     Some(Hop {
         call: AssumeRole {
             role_arn: role_arn?,
             role_session_name: role_session_name?,
-            duration: duration?.unwrap_or_default(),
+            duration: duration?,
             external_id: external_id?,
+            source_identity: source_identity?,
+            policies: policies?,
+            tags: tags?,
+            mfa,
         },
         arn,
-        duration: asked,
+        duration: keys.get("duration_seconds"),
+        mfa: keys.get("mfa_serial"),
     })
 }
 
 /// Role chaining gives an hour at most, and STS fails where more is asked (A4).
 /// `hops` begins with the role to serve, which is called last.
-pub(super) fn check_chaining(hops: &[Hop<'_>], base: &Base, mistakes: &mut Mistakes) {
-    let base_is_role =
-        matches!(base, Base::Profile { kind: BaseKind::Sso | BaseKind::WebIdentity, .. });
+pub(super) fn check_chaining(hops: &[Hop<'_>], start: &Start, mistakes: &mut Mistakes) {
     for (index, hop) in hops.iter().enumerate() {
-        let signed_by_role = base_is_role || index + 1 < hops.len();
+        let signed_by_role = is_role(start) || index + 1 < hops.len();
         if let Some(asked) = hop.duration
             && signed_by_role
             && hop.call.duration > SessionDuration::CHAINED
@@ -56,6 +69,39 @@ pub(super) fn check_chaining(hops: &[Hop<'_>], base: &Base, mistakes: &mut Mista
                         "more than an hour, for a role assumed with the credentials of another",
                     )
                     .hint("STS limits role chaining to an hour: write 3600 or less"),
+            );
+        }
+    }
+}
+
+/// True where the first credentials are a role's, as far as can be known beforehand.
+const fn is_role(start: &Start) -> bool {
+    match start {
+        Start::WebIdentity(_) | Start::Saml(_) | Start::Base(Base::Endpoint { .. }) => true,
+        Start::Base(Base::Profile { kind, .. }) => matches!(kind, BaseKind::Sso),
+        Start::Base(Base::Environment) | Start::Session(..) | Start::Federation(..) => false,
+    }
+}
+
+/// A code belongs to the user whose keys sign, so it opens the chain or nothing.
+pub(super) fn check_mfa(hops: &[Hop<'_>], start: &Start, mistakes: &mut Mistakes) {
+    let signed_in = match start {
+        Start::Base(Base::Profile { kind: BaseKind::Login, .. }) | Start::Session(..) => true,
+        start => is_role(start),
+    };
+    for (index, hop) in hops.iter().enumerate() {
+        let Some(serial) = hop.mfa else { continue };
+        if index + 1 < hops.len() {
+            mistakes.push(
+                serial
+                    .mistake("a role has no MFA device, and this call is signed by one")
+                    .hint("put it where the chain begins, at the role that the user assumes"),
+            );
+        } else if signed_in {
+            mistakes.push(
+                serial
+                    .mistake("whoever signs this call has signed in already")
+                    .hint("take it out: an MFA code goes with the keys of an IAM user"),
             );
         }
     }
@@ -78,23 +124,4 @@ pub(super) fn check_partitions(hops: &[Hop<'_>], mistakes: &mut Mistakes) {
             );
         }
     }
-}
-
-fn session_name(keys: &Keys<'_>, caller: &Caller) -> Result<SessionName, Mistake> {
-    let template = keys
-        .get("role_session_name")
-        .unwrap_or(Setting::flag("role_session_name", session_name::DEFAULT));
-    session_name::expand(template.text, caller).map_err(|wrong| template.malformed(&wrong))
-}
-
-fn session_duration(asked: Setting<'_>) -> Result<SessionDuration, Mistake> {
-    duration(asked.text)
-        .and_then(SessionDuration::try_from)
-        .map_err(|wrong| asked.malformed(&wrong))
-}
-
-fn mfa(serial: Setting<'_>) -> Mistake {
-    serial
-        .mistake("this role wants an MFA code, and there is no way to give one yet")
-        .hint("use a source that has signed in already, such as an SSO profile, and drop this key")
 }

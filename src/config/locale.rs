@@ -40,7 +40,8 @@ impl<'a> Locale<'a> {
 
     /// The Region whose STS is asked for it.
     pub(super) fn sts_region(&self, own: &Region, mistakes: &mut Mistakes) -> Option<Region> {
-        match self.table.and_then(|table| table.get("sts_region")) {
+        let own_table = self.table.and_then(|table| table.get("sts_region"));
+        match own_table.or_else(|| self.of_profile("sts_region")) {
             None => Some(own.clone()),
             Some(setting) => mistakes.note(region_of(setting, Some(own.partition()))),
         }

@@ -3,6 +3,7 @@
 //! Pure: callers hand texts in and get values, or every mistake at once, out.
 //! Nothing here reads a file, a clock or the process environment.
 
+mod action;
 mod base;
 mod chain;
 mod control;
@@ -15,6 +16,8 @@ mod listen;
 mod locale;
 mod metadata;
 mod mistake;
+mod neighbour;
+mod parts;
 mod profile;
 mod resolve;
 mod rivals;
@@ -22,8 +25,10 @@ mod route;
 mod session_name;
 mod setting;
 mod settings;
+mod start;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod values;
 
 pub use crate::environment::{Environment, ProfilePaths};

@@ -13,14 +13,16 @@ use super::listen;
 use super::locale::Locale;
 use super::metadata::{self, Metadata};
 use super::mistake::{Mistake, Mistakes, Warning};
+use super::neighbour;
+use super::parts;
 use super::profile::Profiles;
-use super::setting::Setting;
+use super::setting::{Keys, Setting};
 use super::settings::{Log, RoleSettings, Settings};
 use super::values;
 use crate::environment::ProfilePaths;
 use crate::imds::{HttpEndpoint, HttpTokens, Options};
 use crate::role::{Region, RoleArn};
-use crate::sts::request::{Source, Timeouts};
+use crate::sts::request::{Source, Start, Timeouts};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -39,6 +41,7 @@ impl Settings {
             profiles: &profiles,
             mistakes,
             warnings: Vec::new(),
+            neighbour: None,
         };
         let settings = resolution.settings();
         let mut mistakes = resolution.mistakes;
@@ -56,6 +59,8 @@ struct Resolution<'a> {
     profiles: &'a Profiles,
     mistakes: Mistakes,
     warnings: Vec<Warning>,
+    /// An endpoint that has to be somebody else's.
+    neighbour: Option<Setting<'a>>,
 }
 
 impl<'a> Resolution<'a> {
@@ -64,6 +69,9 @@ impl<'a> Resolution<'a> {
         let served = role.as_ref().map(|role| role.name.as_str());
         let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
         let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
+        if let Some(endpoint) = self.neighbour {
+            self.mistakes.note(neighbour::check(endpoint, &listen));
+        }
         let hosts = self.hosts();
         let log = self.log();
         let state_dir = self.mistakes.note(state_dir(self.inputs, self.document))?;
@@ -90,10 +98,13 @@ impl<'a> Resolution<'a> {
             environment: &self.inputs.environment,
             caller: &self.inputs.caller,
         };
-        let chain = walk(ground, draft.section, &draft.keys, &mut self.mistakes);
-        if chain.calls.as_ref().is_some_and(|calls| calls.hops.is_empty()) {
+        let chain = walk(ground, &draft, &mut self.mistakes);
+        let as_it_is =
+            |calls: &Calls| calls.hops.is_empty() && matches!(calls.start, Start::Base(_));
+        if chain.calls.as_ref().is_some_and(as_it_is) {
             self.refuse_idle_flags();
         }
+        self.neighbour = chain.neighbour;
         let role = self.role_settings(&draft, chain)?;
         self.check_active(&role);
         Some(role)
@@ -115,10 +126,10 @@ impl<'a> Resolution<'a> {
         let region = locale.region(partition, mistakes, warnings)?;
         let asked = locale.sts_region(&region, mistakes)?;
         let endpoint = endpoint::find(&locale, asked, mistakes, warnings)?;
-        let timeouts = self.timeouts(draft.table);
+        let timeouts = self.timeouts(&draft.keys);
         let metadata = self.metadata(draft.table, &region);
         let name = draft.name.map(str::to_owned);
-        let Calls { base, hops, identity } = chain.calls?;
+        let Calls { start, hops, identity } = chain.calls?;
         Some(RoleSettings {
             name: name.unwrap_or_else(|| identity.role_name.to_string()),
             role_name: identity.role_name,
@@ -127,7 +138,7 @@ impl<'a> Resolution<'a> {
             region,
             metadata,
             source: Source {
-                base,
+                start,
                 hops,
                 region: endpoint.region,
                 endpoint_url: endpoint.url,
@@ -164,14 +175,14 @@ impl<'a> Resolution<'a> {
         metadata::find(tables.into_iter().flatten(), region, &mut self.mistakes)
     }
 
-    fn timeouts(&mut self, table: Option<&Table>) -> Timeouts {
+    fn timeouts(&mut self, keys: &Keys<'_>) -> Timeouts {
         let usual = Timeouts::default();
-        let process = table.and_then(|table| table.get("credential_process_timeout"));
+        let process = self.mistakes.note(parts::process_timeout(keys)).flatten();
         let timeouts = Timeouts {
             connect: self.span("sts.connect_timeout").unwrap_or(usual.connect),
             attempt: self.span("sts.attempt_timeout").unwrap_or(usual.attempt),
             operation: self.span("sts.operation_timeout").unwrap_or(usual.operation),
-            process: process.and_then(span_of).unwrap_or(usual.process),
+            process: process.unwrap_or(usual.process),
         };
         self.check_spans(&timeouts);
         timeouts

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::imds::{HttpEndpoint, HttpTokens, Options};
 use crate::secret::Secret;
-use crate::sts::request::{Base, BaseKind};
+use crate::sts::request::{Base, BaseKind, Start};
 
 const ARN: &str = "arn:aws:iam::123456789012:role/team/deploy";
 
@@ -81,8 +81,8 @@ fn arns(role: &RoleSettings) -> Vec<&str> {
     hops.map(|hop| hop.role_arn.as_str()).collect()
 }
 
-fn keys_of(name: &str) -> Base {
-    Base::Profile { name: name.to_owned(), kind: BaseKind::Keys }
+fn keys_of(name: &str) -> Start {
+    Base::Profile { name: name.to_owned(), kind: BaseKind::Keys }.into()
 }
 
 /// A profile `dev` with a good role and source, and `more`.
@@ -101,7 +101,7 @@ fn a_profile_gives_its_role_and_everything_about_the_call() {
     assert_eq!(role.role_name.as_str(), "deploy");
     assert_eq!(role.account.unwrap().as_str(), "123456789012");
     assert_eq!(role.region.as_str(), "eu-west-1");
-    assert_eq!(role.source.base, keys_of("base"));
+    assert_eq!(role.source.start, keys_of("base"));
     let [hop] = role.source.hops.as_slice() else { panic!("one hop") };
     assert_eq!(hop.role_arn.as_str(), ARN);
     assert_eq!(hop.role_session_name.as_str(), "ci-42");
@@ -172,7 +172,7 @@ fn a_chain_is_walked_to_its_base_and_called_from_there() {
             "arn:aws:iam::123456789012:role/c",
         ]
     );
-    assert_eq!(role.source.base, keys_of("base"));
+    assert_eq!(role.source.start, keys_of("base"));
     assert_eq!(role.role_name.as_str(), "c");
     assert_eq!(role.region.as_str(), "eu-west-1");
     let asked = role.source.hops.iter().map(|hop| hop.duration.get());
@@ -185,7 +185,7 @@ fn a_profile_may_be_its_own_source_where_it_holds_keys() {
         "[profile own]\nrole_arn = {ARN}\nsource_profile = own\naws_access_key_id = AKIA\naws_secret_access_key = s\n"
     );
     let role = config(&own).profile("own").only_role();
-    assert_eq!(role.source.base, keys_of("own"));
+    assert_eq!(role.source.start, keys_of("own"));
     assert_eq!(arns(&role), [ARN]);
 }
 
@@ -197,7 +197,7 @@ fn a_sources_own_keys_come_before_its_role() {
     ))
     .profile("dev")
     .only_role();
-    assert_eq!(role.source.base, keys_of("both"));
+    assert_eq!(role.source.start, keys_of("both"));
     assert_eq!(arns(&role).len(), 1);
 }
 
@@ -208,14 +208,14 @@ fn a_role_of_flags_takes_named_source_then_environment_then_usual_profile() {
     let given = config(text).role(ARN);
     let role = given.only_role();
     assert_eq!(role.name, "deploy");
-    assert_eq!(role.source.base, keys_of("default"));
+    assert_eq!(role.source.start, keys_of("default"));
     assert_eq!(role.region.as_str(), "eu-west-1");
     let given = given.variable("AWS_ACCESS_KEY_ID", "AKIA").variable("AWS_SECRET_ACCESS_KEY", "s");
-    assert_eq!(given.only_role().source.base, Base::Environment);
+    assert_eq!(given.only_role().source.start, Base::Environment.into());
     let given = given.flags(|flags| flags.source_profile = Some("named".to_owned()));
     assert_eq!(
-        given.only_role().source.base,
-        Base::Profile { name: "named".to_owned(), kind: BaseKind::Process }
+        given.only_role().source.start,
+        Base::Profile { name: "named".to_owned(), kind: BaseKind::Process }.into()
     );
 }
 
@@ -229,9 +229,9 @@ fn temporary_credentials_without_a_role_are_served_as_they_are() {
          [profile console]\nlogin_session = arn:aws:iam::123456789012:user/jane\n"
     );
     let given = |name| config(&text).profile(name).only_role();
-    let kind = |role: &RoleSettings| match &role.source.base {
-        Base::Profile { kind, .. } => *kind,
-        Base::Environment => panic!("a profile"),
+    let kind = |role: &RoleSettings| match &role.source.start {
+        Start::Base(Base::Profile { kind, .. }) => *kind,
+        other => panic!("{other}"),
     };
     let sso = given("sso");
     assert_eq!(kind(&sso), BaseKind::Sso);
@@ -242,7 +242,7 @@ fn temporary_credentials_without_a_role_are_served_as_they_are() {
     assert_eq!(kind(&tool), BaseKind::Process);
     assert_eq!(tool.role_name.as_str(), "my-tool");
     let web = given("web");
-    assert_eq!(kind(&web), BaseKind::WebIdentity);
+    assert_eq!(web.source.start.to_string(), "web identity token of /token");
     assert_eq!(web.role_name.as_str(), "deploy");
     assert!(web.source.hops.is_empty());
     assert_eq!(kind(&given("console")), BaseKind::Login);
@@ -369,8 +369,10 @@ fn every_mistake_is_told_at_once_in_reading_order() {
          hint: it is 900 to 43200 whole seconds\n\
          config:6:21: role_session_name: not a role session name\n\
          hint: its placeholders are {user}, {host} and {pid}\n\
-         config:7:14: mfa_serial: this role wants an MFA code, and there is no way to give one yet\n\
-         hint: use a source that has signed in already, such as an SSO profile, and drop this key\n\
+         config:7:14: mfa_serial: an MFA code is wanted, and nothing says where it comes from\n\
+         hint: set mfa_command to a command that prints the code\n\
+         config:7:14: mfa_serial: not an MFA serial\n\
+         hint: it has 9 to 256 characters\n\
          config:9:1: neither a section nor a key with a value\n\
          hint: write key = value, or put a # before a comment\n\
          config:10:12: role_arn: not an account id\n\
@@ -421,13 +423,13 @@ fn each_mistake_of_a_profile_is_named_with_its_line_and_what_to_do() {
         ),
         (
             "[profile p]\nrole_arn = ARN\ncredential_source = Ec2InstanceMetadata\n",
-            "config:3:21: credential_source: this daemon serves metadata and never asks any for its own credentials\n\
-             hint: name a source_profile, or use credential_source = Environment",
+            "config:3:21: credential_source: this daemon serves metadata and asks none for its own credentials, unless told where\n\
+             hint: name a source_profile, or set credential_source_endpoint to an endpoint that is not this daemon's",
         ),
         (
             "[profile p]\nrole_arn = ARN\ncredential_source = EcsContainer\n",
-            "config:3:21: credential_source: this daemon serves metadata and never asks any for its own credentials\n\
-             hint: name a source_profile, or use credential_source = Environment",
+            "config:3:21: credential_source: this daemon serves metadata and asks none for its own credentials, unless told where\n\
+             hint: name a source_profile, or set credential_source_endpoint to an endpoint that is not this daemon's",
         ),
         (
             "[profile p]\nrole_arn = ARN\ncredential_source = environment\n",
@@ -639,7 +641,7 @@ fn the_example_file_is_a_whole_set_of_settings() {
     assert_eq!(role.name, "dev");
     assert_eq!(role.region.as_str(), "eu-central-1");
     assert_eq!(role.source.region.as_str(), "eu-west-1");
-    assert_eq!(role.source.base, keys_of("base"));
+    assert_eq!(role.source.start, keys_of("base"));
     assert_eq!(role.metadata["instance_id"], "i-0123456789abcdef0");
     assert_eq!(role.metadata["instance_type"], "m7i.large");
     assert_eq!(settings.listen[1].address.to_string(), "172.17.0.1:1338");

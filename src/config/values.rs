@@ -72,6 +72,14 @@ pub(super) fn url(text: &str) -> Result<Url, Malformed> {
     Ok(Url { encrypted, loopback })
 }
 
+/// The host and the port that a well-formed URL leads to.
+pub(super) fn authority(url: &str) -> Option<(&str, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (host, port) = split_port(rest.split('/').next()?)?;
+    let usual = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    Some((host, port.map_or(Some(usual), |port| port.parse().ok())?))
+}
+
 fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']')?;

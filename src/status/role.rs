@@ -13,7 +13,7 @@ use crate::credentials::Snapshot;
 use crate::failure::Failure;
 use crate::role::AccountId;
 use crate::rotation::standing::{Phase, Standing};
-use crate::sts::request::{Base, BaseKind, Source};
+use crate::sts::request::Source;
 
 /// One role at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,20 +172,6 @@ fn complaint(failure: &Failure) -> Complaint {
 }
 
 fn chain(source: &Source) -> Vec<String> {
-    let base = match &source.base {
-        Base::Environment => "environment (keys)".to_owned(),
-        Base::Profile { name, kind } => format!("profile {name} ({})", word(*kind)),
-    };
     let hops = source.hops.iter().map(|hop| hop.role_arn.to_string());
-    std::iter::once(base).chain(hops).collect()
-}
-
-const fn word(kind: BaseKind) -> &'static str {
-    match kind {
-        BaseKind::Keys => "keys",
-        BaseKind::Sso => "SSO",
-        BaseKind::Process => "credential_process",
-        BaseKind::WebIdentity => "web identity",
-        BaseKind::Login => "console login",
-    }
+    std::iter::once(source.start.to_string()).chain(hops).collect()
 }

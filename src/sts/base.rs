@@ -5,7 +5,6 @@
 //! for ever, so it is made anew as well. Never asks an IMDS or a container
 //! endpoint: that might be us.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,58 +19,61 @@ use aws_sdk_sts::config::Region;
 use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
-use super::client::{Client, timeout_config};
-use super::command;
+use super::client::timeout_config;
+use super::login::Login;
+use super::neighbour::Neighbour;
 use super::network::Network;
+use super::process;
 use super::request::{Base, BaseKind, Source};
 use super::shared_files::Excerpt;
 use super::signing_time::WallTime;
-use super::transport::{last, transport};
+use super::witness::Witness;
 use crate::clock::Clock;
 use crate::config::EXCERPT;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
-use crate::role::{RoleArn, SessionName};
-use crate::secret::Secret;
 
 /// Where base credentials come from.
 #[derive(Debug)]
 pub(super) struct Bases {
     source: Arc<Source>,
     network: Network,
-    client: Client,
     clock: Arc<dyn Clock>,
 }
 
 impl Bases {
-    pub(super) const fn new(
-        source: Arc<Source>,
-        network: Network,
-        client: Client,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { source, network, client, clock }
+    pub(super) const fn new(source: Arc<Source>, network: Network, clock: Arc<dyn Clock>) -> Self {
+        Self { source, network, clock }
     }
 
     /// The base credentials as they are at this moment.
-    pub(super) async fn credentials(&self) -> Result<Signer, Failure> {
-        match &self.source.base {
+    pub(super) async fn credentials(&self, base: &Base) -> Result<Signer, Failure> {
+        match base {
             Base::Environment => of_environment(&self.source.environment),
             Base::Profile { name, kind } => {
                 let excerpt = Excerpt::read(&self.source.paths, name, *kind)?;
                 match kind {
                     BaseKind::Keys => of_keys(&excerpt),
                     BaseKind::Process => self.of_command(&excerpt).await,
-                    BaseKind::WebIdentity => self.of_web_identity(&excerpt).await,
                     BaseKind::Sso | BaseKind::Login => self.of_login(&excerpt, name, *kind).await,
                 }
+            }
+            Base::Endpoint { kind, url } => {
+                let neighbour = Neighbour {
+                    kind: *kind,
+                    url,
+                    network: &self.network,
+                    timeouts: self.source.timeouts,
+                    environment: &self.source.environment,
+                };
+                neighbour.credentials().await
             }
         }
     }
 
     async fn of_command(&self, excerpt: &Excerpt) -> Result<Signer, Failure> {
         let line = excerpt.need("credential_process")?;
-        let signer = command::credentials(line, self.source.timeouts.process).await?;
+        let signer = process::credentials(line, self.source.timeouts.process).await?;
         let wall = SystemTime::from(self.clock.now().wall);
         if signer.expiry().is_some_and(|expiry| expiry <= wall) {
             return Err(Failure::new(
@@ -83,26 +85,6 @@ impl Bases {
         Ok(signer)
     }
 
-    async fn of_web_identity(&self, excerpt: &Excerpt) -> Result<Signer, Failure> {
-        let role_arn: RoleArn = excerpt
-            .need("role_arn")?
-            .parse()
-            .map_err(|error| Failure::new(Kind::NoBase, format!("role_arn: {error}")))?;
-        let token = read_token(Path::new(excerpt.need("web_identity_token_file")?))?;
-        let session_name = excerpt.get("role_session_name").unwrap_or("assumed");
-        let session_name = SessionName::nearest(session_name);
-        let grant =
-            self.client.assume_role_with_web_identity(&role_arn, &session_name, &token).await?;
-        Ok(Signer::builder()
-            .access_key_id(grant.credentials.access_key_id())
-            .secret_access_key(grant.credentials.secret_access_key().expose())
-            .session_token(grant.credentials.session_token().expose())
-            .expiry(grant.credentials.expiration().into())
-            .account_id(role_arn.account().as_str())
-            .provider_name("WebIdentity")
-            .build())
-    }
-
     /// The profile's name is for people; the SDK sees the excerpt and nothing else.
     async fn of_login(
         &self,
@@ -110,45 +92,30 @@ impl Bases {
         name: &str,
         kind: BaseKind,
     ) -> Result<Signer, Failure> {
+        let witness = Witness::new(self.network.clone(), self.source.timeouts);
         let provider = ProfileFileCredentialsProvider::builder()
-            .configure(&self.provider_config())
+            .configure(&self.provider_config(witness.clone()))
             .profile_files(only(excerpt))
             .profile_name(EXCERPT)
             .with_custom_provider("Ec2InstanceMetadata", Never)
             .with_custom_provider("EcsContainer", Never)
             .build();
-        Box::pin(provider.provide_credentials())
-            .await
-            .map_err(|error| self.no_login(&error, name, kind))
+        Box::pin(provider.provide_credentials()).await.map_err(|error| {
+            let login = Login { name, kind, timeouts: self.source.timeouts };
+            login.failed(&error, witness.last().as_ref())
+        })
     }
 
-    fn provider_config(&self) -> ProviderConfig {
+    fn provider_config(&self, witness: Witness) -> ProviderConfig {
         ProviderConfig::empty()
             .with_region(Some(Region::new(self.source.region.as_str().to_owned())))
             .with_use_fips(Some(self.source.route.use_fips_endpoint))
             .with_use_dual_stack(Some(self.source.route.use_dualstack_endpoint))
-            .with_http_client(self.network.clone())
+            .with_http_client(witness)
             .with_time_source(WallTime(Arc::clone(&self.clock)))
             .with_sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .with_retry_config(RetryConfig::disabled())
             .with_timeout_config(timeout_config(self.source.timeouts))
-    }
-
-    fn no_login(&self, error: &CredentialsError, name: &str, kind: BaseKind) -> Failure {
-        if let Some(mut failure) = transport(error, self.source.timeouts) {
-            failure.message = format!("logging in as profile {name}: {}", failure.message);
-            return failure;
-        }
-        let what = match kind {
-            BaseKind::Login => "console login",
-            _ => "IAM Identity Center",
-        };
-        let verb = match kind {
-            BaseKind::Login => "aws login",
-            _ => "aws sso login",
-        };
-        Failure::new(Kind::NoBase, format!("no credentials from {what}: {}", last(error)))
-            .hint(format!("run `{verb} --profile {name}`"))
     }
 }
 
@@ -186,14 +153,6 @@ fn of_keys(excerpt: &Excerpt) -> Result<Signer, Failure> {
     Ok(signer.build())
 }
 
-fn read_token(path: &Path) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Kind::NoBase, format!("cannot read {}: {error}", path.display()))
-            .hint("web_identity_token_file names the file that holds the token")
-    })?;
-    Ok(Secret::new(text.trim()))
-}
-
 /// Stands where the SDK would ask an instance or a container for credentials.
 #[derive(Debug)]
 struct Never;
@@ -222,9 +181,6 @@ aws_access_key_id = AKIAKEYS
 aws_secret_access_key = long-lived
 [profile command]
 credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"A\", \"SecretAccessKey\": \"k\", \"Expiration\": \"2020-01-01T00:00:00Z\"}'
-[profile web]
-role_arn = arn:aws:iam::123456789012:role/web
-web_identity_token_file = /nonexistent/token
 [profile sso]
 sso_session = assumed-nobody
 sso_account_id = 123456789012
@@ -242,13 +198,12 @@ login_session = arn:aws:iam::123456789012:user/x
         let config = room.path().join("config");
         std::fs::write(&config, CONFIG).unwrap();
         let mut source = source("http://127.0.0.1:1");
-        source.base = Base::Profile { name: name.to_owned(), kind };
+        let base = Base::Profile { name: name.to_owned(), kind };
         source.paths = ProfilePaths { config, credentials: room.path().join("none") };
         let source = Arc::new(source);
         let clock = Arc::new(SystemClock);
         let network = Network::new(source.timeouts, source.route.clone());
-        let client = Client::new(&source, &network, clock.clone());
-        Bases::new(source, network, client, clock).credentials().await
+        Bases::new(source, network, clock).credentials(&base).await
     }
 
     #[tokio::test]
@@ -273,20 +228,13 @@ login_session = arn:aws:iam::123456789012:user/x
     }
 
     #[tokio::test]
-    async fn a_missing_token_file_is_named() {
-        let failure = of("web", BaseKind::WebIdentity).await.unwrap_err();
-        assert_eq!(failure.kind, Kind::NoBase);
-        assert!(failure.message.starts_with("cannot read /nonexistent/token: No such file"));
-    }
-
-    #[tokio::test]
     async fn who_is_not_logged_in_is_told_what_to_type() {
         for (name, kind, hint) in [
             ("sso", BaseKind::Sso, "run `aws sso login --profile sso`"),
             ("console", BaseKind::Login, "run `aws login --profile console`"),
         ] {
             let failure = of(name, kind).await.unwrap_err();
-            assert_eq!(failure.kind, Kind::NoBase, "{failure}");
+            assert_eq!(failure.kind, Kind::NeedsHuman, "{failure}");
             assert_eq!(failure.hint.as_deref(), Some(hint), "{failure}");
         }
     }

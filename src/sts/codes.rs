@@ -5,6 +5,17 @@
 
 use crate::failure::Kind;
 
+/// Which call a code answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    AssumeRole,
+    WebIdentity,
+    Saml,
+    SessionToken,
+    FederationToken,
+    CallerIdentity,
+}
+
 /// What a code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -110,8 +121,66 @@ const KNOWN: [(&[&str], Kind, &str); 12] = [
     ),
 ];
 
+/// Codes that mean something else where a token or a user is judged.
+const OF_CALLS: [(Call, &str, Kind, &str); 9] = [
+    (
+        Call::WebIdentity,
+        "AccessDenied",
+        Kind::Refused,
+        "does the role's trust policy name this identity provider, and do audience and subject of the token meet its conditions?",
+    ),
+    (
+        Call::WebIdentity,
+        "ExpiredToken",
+        Kind::NoBase,
+        "whoever writes the web identity token has to write a new one; it is read anew each time",
+    ),
+    (
+        Call::Saml,
+        "AccessDenied",
+        Kind::Refused,
+        "does the role's trust policy name this SAML provider, with sts:AssumeRoleWithSAML?",
+    ),
+    (
+        Call::Saml,
+        "ExpiredToken",
+        Kind::NeedsHuman,
+        "sign in at the identity provider again, for a new SAML response",
+    ),
+    (
+        Call::Saml,
+        "InvalidIdentityToken",
+        Kind::NoBase,
+        "the SAML response is not accepted: is its audience https://signin.aws.amazon.com/saml, and the provider's metadata in IAM up to date?",
+    ),
+    (
+        Call::Saml,
+        "IDPRejectedClaim",
+        Kind::Refused,
+        "the identity provider rejects the assertion: sign in again",
+    ),
+    (
+        Call::SessionToken,
+        "AccessDenied",
+        Kind::Refused,
+        "only the long-lived keys of an IAM user may ask; with MFA, the device has to be that user's own",
+    ),
+    (
+        Call::SessionToken,
+        "ValidationError",
+        Kind::Refused,
+        "is mfa_serial the ARN, or the serial number, of the user's own device?",
+    ),
+    (
+        Call::FederationToken,
+        "AccessDenied",
+        Kind::Refused,
+        "only the long-lived keys of an IAM user who is allowed sts:GetFederationToken may ask",
+    ),
+];
+
 /// Looks a code up.
-pub(super) fn verdict(code: &str) -> Verdict {
+pub(super) fn verdict(code: &str, call: Call) -> Verdict {
     if THROTTLED.contains(&code) {
         return Verdict::Is(Kind::Throttled, "nothing to do: it is tried again more slowly");
     }
@@ -119,6 +188,10 @@ pub(super) fn verdict(code: &str) -> Verdict {
         return Verdict::Signature;
     }
     let stem = code.strip_suffix("Exception").unwrap_or(code);
+    let own = OF_CALLS.iter().find(|(of, own, ..)| *of == call && *own == stem);
+    if let Some(&(_, _, kind, hint)) = own {
+        return Verdict::Is(kind, hint);
+    }
     KNOWN
         .iter()
         .find(|(codes, ..)| codes.contains(&stem))

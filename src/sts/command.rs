@@ -1,26 +1,27 @@
-//! `credential_process`: somebody else's program prints the credentials.
+//! A program of the user's that prints a secret: credentials, a token, an
+//! assertion, a code.
 //!
-//! It may hang, flood or print garbage, so it gets a time limit, a bounded
-//! ear, and a group of its own that is killed whole. It never sees the
-//! variables that would lead it back to us. What it prints on stdout is never
-//! repeated; the last line of its stderr is.
+//! It may hang, flood or fork, so it gets a time limit, a bounded ear, and a
+//! group of its own that is killed whole. It never sees the variables that would
+//! lead it back to us. What it prints on stdout is never repeated; the last line
+//! of its stderr is.
 
+use std::fmt::Display;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use aws_credential_types::Credentials as Signer;
-use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use super::request::CommandLine;
 use super::wording::tidy;
 use crate::failure::{Failure, Kind};
+use crate::secret::Secret;
 
-/// More than any credentials take.
-const LONGEST_OUTPUT: usize = 64 * 1024;
+/// More than any credentials take, and as much as the longest assertion may have.
+const LONGEST_OUTPUT: usize = 128 * 1024;
 
 /// Told to the command, so that our own client refuses to run inside itself.
 const INSIDE: &str = "ASSUMED_INSIDE";
@@ -38,31 +39,87 @@ const KEPT_BACK: [&str; 9] = [
     "LISTEN_PID",
 ];
 
-/// Runs the command line and reads what it prints.
-pub(super) async fn credentials(line: &str, limit: Duration) -> Result<Signer, Failure> {
-    let mut child =
-        command(line).spawn().map_err(|error| broken(format!("cannot be started: {error}")))?;
-    let group = Group::of(&child);
-    let heard = tokio::time::timeout(limit, listen(&mut child)).await;
-    let Ok(heard) = heard else {
-        drop(group);
-        return Err(broken(format!("did not end within {limit:?}, and was killed"))
-            .hint("does it wait for a login or a password? it gets no terminal"));
-    };
-    let heard = heard?;
-    group.dismiss();
-    heard.judge()
+/// A command, and the key under which the user set it.
+#[derive(Clone, Copy)]
+pub(super) struct Program<'a> {
+    pub(super) key: &'static str,
+    pub(super) command: &'a CommandLine,
+    pub(super) limit: Duration,
 }
 
-fn command(line: &str) -> Command {
-    let mut command = if let Some((program, arguments)) = plain_words(line) {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        command.args(["-c", line]);
-        command
+impl Program<'_> {
+    /// Runs it to its end and gives what it printed.
+    pub(super) async fn output(self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut child = command(self.command)
+            .spawn()
+            .map_err(|error| self.broken(format!("cannot be started: {error}")))?;
+        let group = Group::of(&child);
+        let heard = tokio::time::timeout(self.limit, self.listen(&mut child)).await;
+        let Ok(heard) = heard else {
+            drop(group);
+            return Err(self
+                .broken(format!("did not end within {:?}, and was killed", self.limit))
+                .hint("does it wait for a login or a password? it gets no terminal"));
+        };
+        let heard = heard?;
+        group.dismiss();
+        self.judge(heard)
+    }
+
+    /// What is wrong with it, or with what it printed.
+    pub(super) fn broken(self, what: impl Display) -> Failure {
+        Failure::new(Kind::NoBase, format!("{} {what}", self.key))
+    }
+
+    async fn listen(self, child: &mut Child) -> Result<Heard, Failure> {
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(self.broken("has no output"));
+        };
+        let last_line = async { Ok(read_last_line(stderr).await) };
+        let (stdout, complaint) = tokio::try_join!(self.read_all(stdout), last_line)?;
+        let status = child.wait().await;
+        Ok(Heard {
+            status: status
+                .map_err(|error| self.broken(format!("cannot be waited for: {error}")))?,
+            stdout,
+            complaint,
+        })
+    }
+
+    async fn read_all(self, pipe: impl AsyncRead + Unpin) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT + 1));
+        let ear = u64::try_from(LONGEST_OUTPUT + 1).unwrap_or(u64::MAX);
+        pipe.take(ear)
+            .read_to_end(&mut text)
+            .await
+            .map_err(|error| self.broken(format!("cannot be read: {error}")))?;
+        if text.len() > LONGEST_OUTPUT {
+            return Err(self.broken("printed more than 128 KiB, and was killed"));
+        }
+        Ok(text)
+    }
+
+    fn judge(self, heard: Heard) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if heard.status.success() {
+            return Ok(heard.stdout);
+        }
+        let complaint = match heard.complaint.as_str() {
+            "" => String::new(),
+            text => format!(": {text}"),
+        };
+        Err(self.broken(format!("ended with {}{complaint}", heard.status)))
+    }
+}
+
+fn command(line: &CommandLine) -> Command {
+    let mut command = match line {
+        CommandLine::Words(words) => {
+            let mut words = words.iter().map(Secret::expose);
+            let mut command = Command::new(words.next().unwrap_or_default());
+            command.args(words);
+            command
+        }
+        CommandLine::Line(line) => of_line(line.expose()),
     };
     for name in KEPT_BACK {
         command.env_remove(name);
@@ -76,6 +133,18 @@ fn command(line: &str) -> Command {
         .process_group(0)
         .kill_on_drop(true);
     command
+}
+
+fn of_line(line: &str) -> Command {
+    if let Some((program, arguments)) = plain_words(line) {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        command
+    }
 }
 
 /// The words of a line that means the same with and without a shell; a minimal image has none.
@@ -119,33 +188,6 @@ struct Heard {
     complaint: String,
 }
 
-async fn listen(child: &mut Child) -> Result<Heard, Failure> {
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(broken("has no output"));
-    };
-    let last_line = async { Ok(read_last_line(stderr).await) };
-    let (stdout, complaint) = tokio::try_join!(read_all(stdout), last_line)?;
-    let status = child.wait().await;
-    Ok(Heard {
-        status: status.map_err(|error| broken(format!("cannot be waited for: {error}")))?,
-        stdout,
-        complaint,
-    })
-}
-
-async fn read_all(pipe: impl AsyncRead + Unpin) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT + 1));
-    let ear = u64::try_from(LONGEST_OUTPUT + 1).unwrap_or(u64::MAX);
-    pipe.take(ear)
-        .read_to_end(&mut text)
-        .await
-        .map_err(|error| broken(format!("cannot be read: {error}")))?;
-    if text.len() > LONGEST_OUTPUT {
-        return Err(broken("printed more than 64 KiB, and was killed"));
-    }
-    Ok(text)
-}
-
 async fn read_last_line(mut pipe: impl AsyncRead + Unpin) -> String {
     let mut tail = Vec::new();
     let mut chunk = [0; 1024];
@@ -159,82 +201,37 @@ async fn read_last_line(mut pipe: impl AsyncRead + Unpin) -> String {
     line.map(tidy).unwrap_or_default()
 }
 
-impl Heard {
-    fn judge(self) -> Result<Signer, Failure> {
-        if !self.status.success() {
-            let complaint = match self.complaint.as_str() {
-                "" => String::new(),
-                text => format!(": {text}"),
-            };
-            return Err(broken(format!("ended with {}{complaint}", self.status)));
-        }
-        parse(&self.stdout)
-    }
-}
-
-fn parse(text: &[u8]) -> Result<Signer, Failure> {
-    let garbage = |what: &str| {
-        broken(format!("printed {what}"))
-            .hint("it prints a JSON object with Version 1, AccessKeyId, SecretAccessKey, SessionToken and Expiration")
-    };
-    let Ok(Value::Object(object)) = serde_json::from_slice(text) else {
-        return Err(garbage("something that is no JSON object"));
-    };
-    if object.get("Version").and_then(Value::as_u64) != Some(1) {
-        return Err(garbage("a Version other than 1"));
-    }
-    let field =
-        |name: &str| object.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
-    let need = |name: &str| field(name).ok_or_else(|| garbage(&format!("no {name}")));
-    let mut signer = Signer::builder()
-        .access_key_id(need("AccessKeyId")?)
-        .secret_access_key(need("SecretAccessKey")?)
-        .provider_name("Process");
-    signer.set_session_token(field("SessionToken").map(str::to_owned));
-    signer.set_account_id(field("AccountId").map(Into::into));
-    if let Some(text) = field("Expiration") {
-        let expiration: Timestamp =
-            text.parse().map_err(|_| garbage("an Expiration that is no time"))?;
-        signer.set_expiry(Some(expiration.into()));
-    }
-    Ok(signer.build())
-}
-
-fn broken(what: impl std::fmt::Display) -> Failure {
-    Failure::new(Kind::NoBase, format!("credential_process {what}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_mins(1);
+    async fn run(command: &CommandLine, limit: Duration) -> Result<String, Failure> {
+        let program = Program { key: "mfa_command", command, limit };
+        program.output().await.map(|text| String::from_utf8(text.to_vec()).unwrap())
+    }
 
-    async fn refused(line: &str) -> String {
-        let failure = credentials(line, LIMIT).await.unwrap_err();
+    async fn line(line: &str) -> Result<String, Failure> {
+        run(&CommandLine::Line(Secret::new(line)), Duration::from_mins(1)).await
+    }
+
+    async fn refused(text: &str) -> String {
+        let failure = line(text).await.unwrap_err();
         assert_eq!(failure.kind, Kind::NoBase);
         failure.message
     }
 
     #[tokio::test]
-    async fn what_it_prints_is_taken() {
-        let line = r#"echo '{"Version": 1, "AccessKeyId": "ASIA", "SecretAccessKey": "k",
-            "SessionToken": "t", "Expiration": "2026-07-01T00:00:00Z", "AccountId": "123456789012"}'"#;
-        let signer = credentials(line, LIMIT).await.unwrap();
-        assert_eq!(signer.access_key_id(), "ASIA");
-        assert_eq!(signer.session_token(), Some("t"));
-        assert_eq!(signer.account_id().unwrap().as_str(), "123456789012");
-        let expiration: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        assert_eq!(signer.expiry(), Some(expiration.into()));
+    async fn words_go_to_the_program_as_they_are() {
+        let words = ["printf", "%s|", "a b", "", "$HOME"].map(Secret::new);
+        let command = CommandLine::Words(words.into());
+        assert_eq!(run(&command, Duration::from_mins(1)).await.unwrap(), "a b||$HOME|");
     }
 
     #[tokio::test]
     async fn it_cannot_find_its_way_back_to_us() {
-        let line = r#"printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s"}' \
-            "$ASSUMED_INSIDE" "$AWS_EC2_METADATA_DISABLED""#;
-        let signer = credentials(line, LIMIT).await.unwrap();
-        assert_eq!((signer.access_key_id(), signer.secret_access_key()), ("1", "true"));
-        let command = command("true");
+        let told = line(r#"printf '%s %s' "$ASSUMED_INSIDE" "$AWS_EC2_METADATA_DISABLED""#).await;
+        assert_eq!(told.unwrap(), "1 true");
+        let command = command(&CommandLine::Line(Secret::new("true")));
         let removed: Vec<_> =
             command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
         assert_eq!(removed.len(), KEPT_BACK.len());
@@ -242,8 +239,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_hangs_is_ended() {
-        let failure = credentials("sleep 600", Duration::from_millis(50)).await.unwrap_err();
-        assert_eq!(failure.message, "credential_process did not end within 50ms, and was killed");
+        let command = CommandLine::Line(Secret::new("sleep 600"));
+        let failure = run(&command, Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(failure.message, "mfa_command did not end within 50ms, and was killed");
     }
 
     #[tokio::test]
@@ -252,45 +250,23 @@ mod tests {
         let fifo = room.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status();
         assert!(made.unwrap().success());
-        let line = format!("exec 3>{}; (sleep 60; echo late >&3) & yes", fifo.display());
+        let text = format!("exec 3>{}; (sleep 60; echo late >&3) & yes", fifo.display());
         // Ends when the last writer does; had the sleeper lived, it would say so.
         let heard = tokio::task::spawn_blocking(move || std::fs::read_to_string(fifo).unwrap());
-        assert_eq!(
-            refused(&line).await,
-            "credential_process printed more than 64 KiB, and was killed"
-        );
+        assert_eq!(refused(&text).await, "mfa_command printed more than 128 KiB, and was killed");
         assert_eq!(heard.await.unwrap(), "");
     }
 
     #[tokio::test]
     async fn its_complaint_is_told_and_its_output_is_not() {
         let message = refused("echo secret; echo first >&2; echo log in first >&2; exit 3").await;
-        assert_eq!(message, "credential_process ended with exit status: 3: log in first");
-        let message = refused("echo secret garbage").await;
-        assert_eq!(message, "credential_process printed something that is no JSON object");
+        assert_eq!(message, "mfa_command ended with exit status: 3: log in first");
     }
 
     #[tokio::test]
     async fn one_that_is_not_there_is_called_so() {
         let message = refused("/nonexistent/tool --json").await;
-        assert!(message.starts_with("credential_process cannot be started: No such file"));
-    }
-
-    #[test]
-    fn an_incomplete_answer_is_no_answer() {
-        let parsed =
-            |text: &str| parse(text.as_bytes()).map(drop).map_err(|failure| failure.message);
-        let said = |what: &str| Err(format!("credential_process printed {what}"));
-        assert_eq!(
-            parse(b"[1]").unwrap_err().message,
-            "credential_process printed something that is no JSON object"
-        );
-        assert_eq!(parsed(r#"{"Version": 2}"#), said("a Version other than 1"));
-        assert_eq!(parsed(r#"{"Version": 1, "AccessKeyId": ""}"#), said("no AccessKeyId"));
-        assert_eq!(parsed(r#"{"Version": 1, "AccessKeyId": "A"}"#), said("no SecretAccessKey"));
-        let soon =
-            r#"{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "k", "Expiration": "soon"}"#;
-        assert_eq!(parsed(soon), said("an Expiration that is no time"));
+        assert!(message.starts_with("mfa_command cannot be started: No such file"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
 
-use super::codes::{Verdict, verdict};
+use super::codes::{Call, Verdict, verdict};
 use super::request::Timeouts;
 use super::signing_time::disagreement;
 use super::transport::{cut_short, last, timed_out, transport, unauthorized_by_proxy};
@@ -19,11 +19,16 @@ use super::wording::{redacted, tidy};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
+/// How STS begins what it says of a code that is wrong, or was used.
+const WRONG_CODE: &str = "MultiFactorAuthentication failed";
+
 /// What is known about a call besides its error.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances<'a> {
+    /// What was asked.
+    pub(super) call: Call,
     /// What was sent that must not be repeated.
-    pub(super) sent: Option<&'a Secret>,
+    pub(super) sent: &'a [Option<&'a Secret>],
     /// The limits that it had.
     pub(super) timeouts: Timeouts,
     /// Our wall clock, now.
@@ -69,7 +74,13 @@ fn is_code(text: &str) -> bool {
 }
 
 fn coded(code: &str, message: Option<String>, status: u16, about: &Circumstances<'_>) -> Failure {
-    let (kind, hint) = match verdict(code) {
+    let said = message.map(|text| tidy(&text)).filter(|text| !text.is_empty());
+    if let Some(said) = said.as_deref().filter(|said| said.contains(WRONG_CODE)) {
+        return Failure::new(Kind::NeedsHuman, format!("STS does not accept the MFA code: {said}"))
+            .code(code)
+            .hint("give the next code of the device that mfa_serial names");
+    }
+    let (kind, hint) = match verdict(code, about.call) {
         Verdict::Is(kind, hint) => (kind, hint),
         Verdict::Signature => return unaccepted_signature(code, about),
         Verdict::Unknown if status >= 500 => {
@@ -77,11 +88,14 @@ fn coded(code: &str, message: Option<String>, status: u16, about: &Circumstances
         }
         Verdict::Unknown => (Kind::Refused, "look the code up in the documentation of AWS STS"),
     };
-    let said = message.map(|text| tidy(&text)).filter(|text| !text.is_empty());
-    let verb = match kind {
-        Kind::Throttled => "STS asks for fewer calls",
-        Kind::Unreachable => "STS is in trouble",
-        Kind::NoBase => "STS does not accept the base credentials",
+    let verb = match (kind, about.call) {
+        (Kind::Throttled, _) => "STS asks for fewer calls",
+        (Kind::Unreachable, _) => "STS is in trouble",
+        (Kind::NoBase | Kind::NeedsHuman, Call::WebIdentity) => {
+            "STS does not accept the web identity token"
+        }
+        (Kind::NoBase | Kind::NeedsHuman, Call::Saml) => "STS does not accept the SAML response",
+        (Kind::NoBase, _) => "STS does not accept the base credentials",
         _ => "STS refused",
     };
     let sentence = said.map_or_else(|| verb.to_owned(), |said| format!("{verb}: {said}"));
@@ -128,7 +142,14 @@ mod tests {
     const NOON: Timestamp = Timestamp::constant(1_782_907_200, 0);
 
     fn about(date: Option<Timestamp>, signed: Option<Timestamp>) -> Circumstances<'static> {
-        Circumstances { sent: None, timeouts: Timeouts::default(), wall: NOON, signed, date }
+        Circumstances {
+            call: Call::AssumeRole,
+            sent: &[],
+            timeouts: Timeouts::default(),
+            wall: NOON,
+            signed,
+            date,
+        }
     }
 
     fn judged(code: &str, status: u16) -> Failure {
@@ -186,6 +207,33 @@ mod tests {
         assert_eq!(healed.kind, Kind::WrongClock(hour));
         let undated = coded("SignatureDoesNotMatch", None, 403, &about(None, Some(NOON)));
         assert_eq!(undated.kind, Kind::Refused);
+    }
+
+    #[test]
+    fn a_code_means_what_it_can_mean_for_the_call() {
+        // Protocol 9.3: `ExpiredTokenException` is about the token that was sent.
+        let judged = |call: Call, code: &str, said: &str| {
+            let about = Circumstances { call, ..about(None, None) };
+            coded(code, Some(said.to_owned()), 400, &about)
+        };
+        let web = judged(Call::WebIdentity, "ExpiredTokenException", "so it is");
+        assert_eq!(web.kind, Kind::NoBase);
+        assert_eq!(web.message, "STS does not accept the web identity token: so it is");
+        let saml = judged(Call::Saml, "ExpiredTokenException", "so it is");
+        assert_eq!(saml.kind, Kind::NeedsHuman);
+        assert_eq!(saml.message, "STS does not accept the SAML response: so it is");
+        let wrong = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
+        for call in [Call::AssumeRole, Call::SessionToken] {
+            let failure = judged(call, "AccessDenied", wrong);
+            assert_eq!(failure.kind, Kind::NeedsHuman);
+            assert!(failure.message.ends_with("invalid MFA one time pass code."), "{failure}");
+            assert_eq!(judged(call, "AccessDenied", "no").kind, Kind::Refused);
+        }
+        let hints = [Call::AssumeRole, Call::WebIdentity, Call::Saml, Call::SessionToken]
+            .map(|call| judged(call, "AccessDenied", "no").hint);
+        let mut different = hints.to_vec();
+        different.dedup();
+        assert_eq!(different.len(), hints.len());
     }
 
     #[test]

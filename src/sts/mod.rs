@@ -10,16 +10,25 @@ mod codes;
 mod command;
 mod endpoint;
 mod failure;
+mod input;
+mod jwt;
+mod login;
+mod mfa;
+mod neighbour;
 mod network;
+mod process;
 pub mod request;
 mod route;
+mod saml;
 mod shared_files;
 mod signing_time;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod witness;
 mod wording;
 
 pub use chain::RoleChain;
 pub use endpoint::endpoint;
+pub use mfa::MfaSessions;
 pub use route::check_route;

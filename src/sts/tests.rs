@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::RoleChain;
-use super::request::{AssumeRole, Base, BaseKind, Route, SessionDuration, Source, Timeouts};
+use super::request::{AssumeRole, Base, Route, Source, Timeouts};
 use crate::clock::SystemClock;
 use crate::credentials::Grant;
 use crate::environment::{Environment, ProfilePaths};
@@ -26,7 +26,7 @@ pub(super) fn source(endpoint_url: &str) -> Source {
         .with("AWS_SECRET_ACCESS_KEY", KEY)
         .with("AWS_SESSION_TOKEN", TOKEN);
     Source {
-        base: Base::Environment,
+        start: Base::Environment.into(),
         hops: vec![hop("one")],
         region: "eu-central-1".parse().unwrap(),
         endpoint_url: Some(endpoint_url.to_owned()),
@@ -38,12 +38,8 @@ pub(super) fn source(endpoint_url: &str) -> Source {
 }
 
 fn hop(name: &str) -> AssumeRole {
-    AssumeRole {
-        role_arn: format!("arn:aws:iam::123456789012:role/{name}").parse().unwrap(),
-        role_session_name: "tester".parse().unwrap(),
-        duration: SessionDuration::default(),
-        external_id: None,
-    }
+    let role_arn = format!("arn:aws:iam::123456789012:role/{name}");
+    AssumeRole::new(role_arn.parse().unwrap(), "tester".parse().unwrap())
 }
 
 async fn ask(source: Source) -> Result<Grant, Failure> {
@@ -126,29 +122,6 @@ async fn no_message_holds_what_a_hostile_server_echoes() {
     assert!(!failure.message.contains(&TOKEN[..8]), "{failure}");
     let failure = answered(reply("403 Forbidden", &echo.replace("AccessDenied", TOKEN))).await;
     assert!(!format!("{failure:?}").contains(TOKEN));
-}
-
-#[tokio::test]
-async fn a_web_identity_speaks_for_itself() {
-    let answer = ISSUED.replace("AssumeRoleRes", "AssumeRoleWithWebIdentityRes");
-    let (url, request) = peer(reply("200 OK", &answer)).await;
-    let room = tempfile::tempdir().unwrap();
-    let [config, token] = ["config", "token"].map(|name| room.path().join(name));
-    std::fs::write(&token, "e30.e30.c2ln\n").unwrap();
-    let role = "arn:aws:iam::123456789012:role/web";
-    let file = token.display();
-    let text = format!("[profile web]\nrole_arn = {role}\nweb_identity_token_file = {file}\n");
-    std::fs::write(&config, text).unwrap();
-    let mut source = source(&url);
-    source.hops.clear();
-    source.base = Base::Profile { name: "web".to_owned(), kind: BaseKind::WebIdentity };
-    source.paths = ProfilePaths { config, credentials: room.path().join("none") };
-    let grant = ask(source).await.unwrap();
-    assert_eq!(grant.credentials.access_key_id(), "ASIANEW");
-    assert_eq!(grant.account.unwrap().as_str(), "123456789012");
-    let request = request.await.unwrap();
-    assert!(request.contains("WebIdentityToken=e30.e30.c2ln"), "{request}");
-    assert!(!request.to_lowercase().contains("authorization:"), "{request}");
 }
 
 #[tokio::test]

@@ -12,13 +12,11 @@ pub(super) fn tidy(text: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-/// The text with `secret` cut out, which a hostile server might have echoed. Goes
-/// before [`tidy`], which could leave half of it.
-pub(super) fn redacted(text: &str, secret: Option<&Secret>) -> String {
-    match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) => text.replace(secret.expose(), "[redacted]"),
-        None => text.to_owned(),
-    }
+/// The text with `secrets` cut out, which a hostile server might have echoed. Goes
+/// before [`tidy`], which could leave half of one.
+pub(super) fn redacted(text: &str, secrets: &[Option<&Secret>]) -> String {
+    let secrets = secrets.iter().flatten().filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "[redacted]"))
 }
 
 #[cfg(test)]

@@ -6,15 +6,23 @@ use std::path::Path;
 use proc_macro2::{TokenStream, TokenTree};
 
 /// Where failures on the way to credentials are made.
-const FAILING: [&str; 10] = [
+const FAILING: [&str; 18] = [
     "rotation/arrival.rs",
     "rotation/task.rs",
     "sts/base.rs",
     "sts/chain.rs",
-    "sts/client.rs",
+    "sts/client/calls.rs",
+    "sts/client/mod.rs",
     "sts/command.rs",
     "sts/failure.rs",
+    "sts/input.rs",
+    "sts/jwt.rs",
+    "sts/login.rs",
+    "sts/mfa.rs",
+    "sts/neighbour.rs",
+    "sts/process.rs",
     "sts/route.rs",
+    "sts/saml/mod.rs",
     "sts/shared_files.rs",
     "sts/transport.rs",
 ];

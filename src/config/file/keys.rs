@@ -24,6 +24,8 @@ pub struct Key {
 pub enum Kind {
     /// Any text; whoever uses it judges it.
     Text,
+    /// Any text, which counts even where it is empty.
+    Verbatim,
     /// Whole seconds, or a text such as `"15m"`.
     Span,
     /// A whole number, from and to these.
@@ -59,6 +61,7 @@ const fn later(path: &'static str, meaning: &'static str) -> Key {
 
 const LISTEN_KINDS: &[&str] = &["imds", "container", "pod-identity", "metrics"];
 const SOURCES: &[&str] = &["Environment", "EcsContainer", "Ec2InstanceMetadata"];
+const ACTIONS: &[&str] = &["assume-role", "get-session-token", "get-federation-token"];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// All of them, in the order in which they are documented.
@@ -78,34 +81,34 @@ pub const KEYS: &[Key] = &[
 
     key("role.*.role_arn", Kind::Text, "the role to assume", "none", "\"arn:aws:iam::123456789012:role/deploy\""),
     key("role.*.source_profile", Kind::Text, "the profile whose credentials sign the call", "none", "\"base\""),
-    key("role.*.credential_source", Kind::Choice(SOURCES), "where they come from instead; only `Environment` can be used", "none", "\"Environment\""),
+    key("role.*.credential_source", Kind::Choice(SOURCES), "where they come from instead", "none", "\"Environment\""),
+    key("role.*.credential_source_endpoint", Kind::Text, "the endpoint of `EcsContainer` or `Ec2InstanceMetadata`, never one of our own", "none", "\"http://192.0.2.1/credentials\""),
+    key("role.*.action", Kind::Choice(ACTIONS), "what STS is asked for", "`assume-role`", "\"get-session-token\""),
     key("role.*.role_session_name", Kind::Text, "the name in CloudTrail, with `{user}`, `{host}` and `{pid}` filled in", "`{user}@{host}`", "\"{user}@{host}\""),
-    key("role.*.duration_seconds", Kind::Span, "how long each session lasts, 15 minutes to 12 hours", "`1h`", "3600"),
+    key("role.*.duration_seconds", Kind::Span, "how long each session lasts, 15 minutes to 12 hours; to 36 hours for the two `get-` actions", "`1h`, or `12h`", "3600"),
     key("role.*.external_id", Kind::Text, "what the role's trust policy may demand", "none", "\"partner-4711\""),
-    key("role.*.mfa_serial", Kind::Text, "the MFA device whose code the role wants", "none", "\"arn:aws:iam::123456789012:mfa/jane\""),
+    key("role.*.source_identity", Kind::Text, "a name that stays through role chains", "none", "\"jane\""),
+    key("role.*.policy", Kind::Text, "a session policy: what the session may do less than the role", "none", "'{\"Version\": \"2012-10-17\", \"Statement\": []}'"),
+    key("role.*.policy_file", Kind::Text, "a file with a session policy, read for each attempt", "none", "\"/etc/assumed/policy.json\""),
+    key("role.*.policy_arns[]", Kind::Text, "managed session policies, ten at most", "none", "\"arn:aws:iam::aws:policy/ReadOnlyAccess\""),
+    key("role.*.tags.*", Kind::Verbatim, "session tags", "none", "\"blue\""),
+    key("role.*.transitive_tag_keys[]", Kind::Text, "the session tags that stay through role chains", "none", "\"team\""),
+    key("role.*.mfa_serial", Kind::Text, "the MFA device whose code is wanted", "none", "\"arn:aws:iam::123456789012:mfa/jane\""),
+    key("role.*.mfa_command[]", Kind::Verbatim, "a command that prints the code", "none", "\"totp\""),
+    key("role.*.mfa_session", Kind::Span, "how long one code serves, for all roles with the same keys and device", "`12h`", "\"12h\""),
+    key("role.*.web_identity_token_file", Kind::Text, "a file with an OIDC token, read for each attempt", "none", "\"/run/secrets/token\""),
+    key("role.*.web_identity_token_command[]", Kind::Verbatim, "a command that prints an OIDC token", "none", "\"fetch-token\""),
+    key("role.*.principal_arn", Kind::Text, "the SAML provider", "none", "\"arn:aws:iam::123456789012:saml-provider/corp\""),
+    key("role.*.saml_assertion_file", Kind::Text, "a file with a SAML response, read for each attempt", "none", "\"/run/user/1000/saml\""),
+    key("role.*.saml_assertion_command[]", Kind::Verbatim, "a command that prints a SAML response", "none", "\"fetch-assertion\""),
+    key("role.*.federation_name", Kind::Text, "the name of a federated user", "none", "\"guest\""),
     key("role.*.region", Kind::Text, "the Region, for clients and for STS", "that of the profile", "\"eu-central-1\""),
     key("role.*.sts_region", Kind::Text, "the Region whose STS is asked", "`region`", "\"eu-west-1\""),
     key("role.*.use_fips_endpoint", Kind::Flag, "asks the FIPS endpoint of STS", "`false`", "false"),
     key("role.*.use_dualstack_endpoint", Kind::Flag, "asks the endpoint of STS that has IPv6 too", "`false`", "false"),
     key("role.*.endpoint_url", Kind::Text, "asks this STS for this role", "`sts.endpoint_url`", "\"https://sts.example.com\""),
-    key("role.*.credential_process_timeout", Kind::Span, "how long a `credential_process` may take", "`20s`", "\"20s\""),
+    key("role.*.credential_process_timeout", Kind::Span, "how long a command may take", "`20s`", "\"20s\""),
     key("role.*.metadata.*", Kind::Leaf, "as `[metadata]`, for this role", "none", "\"i-0123456789abcdef0\""),
-    later("role.*.source_identity", "a name that stays through role chains"),
-    later("role.*.policy", "a session policy"),
-    later("role.*.policy_file", "a session policy in a file"),
-    later("role.*.policy_arns", "managed session policies"),
-    later("role.*.tags", "session tags"),
-    later("role.*.transitive_tag_keys", "session tags that stay through role chains"),
-    later("role.*.mfa_command", "a command that prints the code"),
-    later("role.*.mfa_session", "how long one code lasts"),
-    later("role.*.web_identity_token_file", "a file with an OIDC token"),
-    later("role.*.web_identity_token_command", "a command that prints an OIDC token"),
-    later("role.*.principal_arn", "the SAML provider"),
-    later("role.*.saml_assertion_file", "a file with a SAML assertion"),
-    later("role.*.saml_assertion_command", "a command that prints a SAML assertion"),
-    later("role.*.credential_source_endpoint", "the endpoint behind a credential source"),
-    later("role.*.action", "which STS action gives the credentials"),
-    later("role.*.federation_name", "the name of a federated user"),
     later("role.*.eager", "assume at start, not at first use"),
     later("role.*.protected", "never the active role of a shared listener"),
 

@@ -92,6 +92,11 @@ impl Table {
         self.0.iter().filter_map(|(name, item)| Some((name.as_str(), item.setting()?)))
     }
 
+    /// Everything in it that is in order, by its name.
+    pub(super) fn items(&self) -> impl Iterator<Item = (&str, &Item)> {
+        self.0.iter().map(|(name, item)| (name.as_str(), item))
+    }
+
     /// All tables in it, by their names.
     pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &Item)> {
         self.0
@@ -106,6 +111,14 @@ impl Item {
     pub(super) fn setting(&self) -> Option<Setting<'_>> {
         match &self.shape {
             Shape::Text(text) => Some(Setting { key: &self.key, text, place: Some(&self.place) }),
+            _ => None,
+        }
+    }
+
+    /// The entries, where it is a list.
+    pub(super) fn list(&self) -> Option<&[Self]> {
+        match &self.shape {
+            Shape::List(items) => Some(items),
             _ => None,
         }
     }

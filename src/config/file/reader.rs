@@ -94,7 +94,7 @@ impl Reader<'_> {
                 Shape::Table(self.table(table, pattern, path))
             }
             (value, Some(key)) => match scalar(key, value) {
-                Ok(text) if text.is_empty() => return None,
+                Ok(text) if text.is_empty() && key.kind != Kind::Verbatim => return None,
                 Ok(text) => Shape::Text(text),
                 Err(wrong) => {
                     self.say(wrong.at(&place).key(path));
@@ -168,7 +168,7 @@ fn scalar(key: &Key, value: &DeValue<'_>) -> Result<String, Mistake> {
     let malformed =
         |wrong: Malformed| Mistake::new(format!("not {}", wrong.expected)).hint(wrong.why);
     match (key.kind, value) {
-        (Kind::Text | Kind::Leaf, DeValue::String(text)) => Ok(text.to_string()),
+        (Kind::Text | Kind::Verbatim | Kind::Leaf, DeValue::String(text)) => Ok(text.to_string()),
         (Kind::Span, DeValue::String(text)) => {
             duration(text).map(|_| text.to_string()).map_err(malformed)
         }

@@ -1,6 +1,6 @@
 //! One profile's base, written out as a shared file of its own.
 //!
-//! The SDK's readers of SSO sessions, commands and web identities want a file.
+//! The SDK's readers of SSO sessions and logins want a file.
 //! Given this one, they can neither follow `role_arn` and `credential_source`
 //! (which would ask IMDS, that is us), nor stumble over what the CLI accepts
 //! and they do not.
@@ -19,7 +19,6 @@ const KEYS: &[&str] =
 const SSO: &[&str] = &["sso_account_id", "sso_role_name"];
 const SSO_SESSION: &[&str] = &["sso_region", "sso_start_url", "sso_registration_scopes"];
 const PROCESS: &[&str] = &["credential_process", "aws_account_id"];
-const WEB_IDENTITY: &[&str] = &["role_arn", "web_identity_token_file", "role_session_name"];
 const LOGIN: &[&str] = &["login_session"];
 
 impl Profiles {
@@ -34,7 +33,6 @@ impl Profiles {
         match kind {
             BaseKind::Keys => copy(section, KEYS, &mut text),
             BaseKind::Process => copy(section, PROCESS, &mut text),
-            BaseKind::WebIdentity => copy(section, WEB_IDENTITY, &mut text),
             BaseKind::Login => copy(section, LOGIN, &mut text),
             BaseKind::Sso => {
                 copy(section, SSO, &mut text);
