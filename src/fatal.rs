@@ -20,6 +20,16 @@ pub enum Exit {
     Settings = 78,
 }
 
+impl Exit {
+    /// The one of this number.
+    #[must_use]
+    pub fn of(code: i32) -> Option<Self> {
+        use Exit::{Bug, Refused, Settings, Unavailable, Usage, Waiting};
+        let all = [Usage, Unavailable, Bug, Waiting, Refused, Settings];
+        all.into_iter().find(|exit| i32::from(*exit as u8) == code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

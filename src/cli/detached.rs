@@ -15,6 +15,7 @@ use crate::daemon::{Company, Daemon};
 use crate::fatal::{Exit, Fatal};
 use crate::log::Output;
 use crate::sys::detach::{self, Side, Word};
+use crate::sys::state::PassingDirectory;
 
 /// Refuses where somebody wants to keep the process that it started.
 pub(super) fn permitted(environment: &Environment) -> Result<(), Fatal> {
@@ -33,11 +34,13 @@ pub(super) fn main(
     sources: Sources,
     found: Found,
     pid_file: Option<PathBuf>,
+    for_process: Option<u32>,
 ) -> Result<ExitCode, Fatal> {
     let log = found.settings.log.clone();
     let logging = start_log(&Log { file: None, ..log.clone() })?;
     found.warn();
     let Found { inputs, settings } = found;
+    let folder = for_process.map(|_| settings.state_dir.clone());
     let daemon = Daemon::prepare(settings)?;
     let output = Output::open(&log).map_err(|error| no_log(&error))?;
     match detach::detach(output.file()).map_err(|error| cannot(&error))? {
@@ -51,8 +54,11 @@ pub(super) fn main(
             // The log alone holds the file, and lets it go when it is opened anew.
             drop(output);
             let daemon = daemon.with(sources.of_this_process(inputs));
+            let _goes_with_us = folder.map(PassingDirectory::adopted);
             daemon.run(Company {
-                reread: Some(run::reread(sources)),
+                // The files may say otherwise than a daemon for one process wants.
+                reread: for_process.is_none().then(|| run::reread(sources)),
+                for_process,
                 logging: Some(logging),
                 pid_file,
                 herald: Some(herald),

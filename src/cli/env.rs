@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -13,8 +14,8 @@ use super::Globals;
 use super::inputs;
 use super::reach::{Daemon, named, say, say_json};
 use super::shell::Shell;
-use crate::config::Environment;
-use crate::control::{Code, Refusal};
+use crate::config::{self, Environment};
+use crate::control::{Code, Minted, Refusal, Wanted};
 use crate::fatal::{Exit, Fatal};
 use crate::status::Status;
 
@@ -43,6 +44,12 @@ pub(super) const RIVALS: &[&str] = &[
 pub(super) struct Env {
     /// The role [default: the active one]
     role: Option<String>,
+    /// A token for the container endpoint, instead of the metadata endpoint
+    #[arg(long, conflicts_with = "keys")]
+    container: bool,
+    /// How long that token counts
+    #[arg(long, value_name = "SPAN", default_value = "12h", requires = "container", value_parser = config::duration)]
+    lifetime: Duration,
     /// Print the keys themselves; they will not be rotated
     #[arg(long)]
     keys: bool,
@@ -55,7 +62,13 @@ pub(super) fn env(env: &Env, globals: &Globals) -> Result<ExitCode, Fatal> {
     let daemon = Daemon::find(globals)?;
     let environment = inputs::environment();
     let status: Status = daemon.get("/v1/status")?;
-    let set = if env.keys { keys(env, &daemon, &status)? } else { endpoint(env, &status)? };
+    let set = if env.keys {
+        keys(env, &daemon, &status)?
+    } else if env.container {
+        container(env, &daemon)?
+    } else {
+        endpoint(env, &status)?
+    };
     let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let is_set = |name: &&str| environment.get(name).is_some();
     let anew = |name: &&str| set.iter().any(|(other, _)| other == name);
@@ -93,6 +106,22 @@ fn endpoint(env: &Env, status: &Status) -> Result<Variables, Fatal> {
     Ok(vec![
         ("AWS_REGION", role.region.clone()),
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}/", reached_at(listener.address))),
+    ])
+}
+
+fn container(env: &Env, daemon: &Daemon) -> Result<Variables, Fatal> {
+    let wanted = Wanted {
+        role: env.role.clone(),
+        lifetime_seconds: Some(env.lifetime.as_secs()),
+        kept: true,
+        ..Wanted::default()
+    };
+    let minted: Minted = daemon.post("/v1/tokens", &wanted)?;
+    Ok(vec![
+        ("AWS_REGION", minted.region),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", minted.uri),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", minted.secret.expose().to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ])
 }
 

@@ -77,6 +77,14 @@ impl Sources {
         Ok(Found { inputs, settings })
     }
 
+    /// The shared AWS files as far as they can be read.
+    pub(super) fn shared_files(&self) -> SharedFiles {
+        let mut paths = ProfilePaths::of(&self.environment);
+        self.anchor_profiles(&mut paths);
+        let file = |path: &Path| Some(SharedFile::new(path, read(path).ok().flatten()?));
+        SharedFiles { config: file(&paths.config), credentials: file(&paths.credentials) }
+    }
+
     /// Where a running daemon may be found, whatever else is wrong with the files.
     pub(super) fn whereabouts(&self) -> Whereabouts {
         let inputs = Inputs {
@@ -159,6 +167,7 @@ impl Sources {
         anchor(&mut settings.state_dir);
         settings.log.file.iter_mut().for_each(anchor);
         settings.control.places.iter_mut().for_each(anchor);
+        settings.control.folders.iter_mut().for_each(anchor);
         for role in &mut settings.roles {
             role.source.route.ca_bundle.iter_mut().for_each(anchor);
             self.anchor_profiles(&mut role.source.paths);

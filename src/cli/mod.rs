@@ -12,13 +12,16 @@ mod conformance;
 mod demo;
 mod detached;
 mod env;
+mod exec;
 mod inputs;
 mod orders;
 mod outlook;
+mod private;
 mod reach;
 mod run;
 mod shell;
 mod status;
+mod token;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -81,8 +84,10 @@ enum Verb {
     Stop(orders::Stop),
     Lock(orders::Lock),
     Unlock(orders::Unlock),
+    Exec(exec::Exec),
     Env(env::Env),
     CredentialProcess(env::CredentialProcess),
+    Token(token::Token),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Completions(completions::Completions),
@@ -109,8 +114,10 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Stop(_) => orders::stop(globals),
         Verb::Lock(lock) => orders::lock(&lock, globals),
         Verb::Unlock(_) => orders::unlock(globals),
+        Verb::Exec(exec) => exec::main(&exec, globals),
         Verb::Env(env) => env::env(&env, globals),
         Verb::CredentialProcess(order) => env::credential_process(&order, globals),
+        Verb::Token(token) => token::main(&token, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
         Verb::Completions(completions) => Ok(completions::main(&completions)),

@@ -11,7 +11,7 @@ use super::Globals;
 use super::reach::{Daemon, named, say, say_json};
 use crate::fatal::{Exit, Fatal};
 use crate::status::{RoleStatus, Status, absolute, relative};
-use crate::sys::ending;
+use crate::sys::ending::Watched;
 
 /// How long a daemon that was told to end may take: its grace period and some.
 const ENDING: Duration = Duration::from_secs(15);
@@ -73,9 +73,10 @@ pub(super) fn stop(globals: &Globals) -> Result<ExitCode, Fatal> {
     let daemon = Daemon::find(globals)?;
     let status: Status = daemon.get("/v1/status")?;
     // Before it is told, so that its number cannot be another's by then.
-    let watched = ending::Watched::new(status.pid);
+    let watched = Watched::new(status.pid);
     let _: Value = daemon.post("/v1/stop", &json!({}))?;
-    if !watched.ends_within(ENDING) {
+    // Who cannot be watched has ended already.
+    if watched.is_ok_and(|watched| !watched.ends_within(ENDING)) {
         let pid = status.pid;
         return Err(Fatal::new(
             Exit::Unavailable,

@@ -1,7 +1,7 @@
 //! How a verb reaches the daemon, and what to say when none answers.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use crate::sys::state;
 /// The daemon that these flags and this environment mean.
 pub(super) struct Daemon {
     client: Client,
-    state_dir: Option<std::path::PathBuf>,
+    state_dir: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -29,6 +29,26 @@ impl Daemon {
             Ok(client) => Ok(Self { client, state_dir }),
             Err(silence) => Err(unheard(&silence, state_dir.as_deref())),
         }
+    }
+
+    /// The one at this place.
+    pub(super) fn at(socket: PathBuf) -> Result<Self, Fatal> {
+        let client = Client::find(vec![socket]);
+        let client = client.map_err(|silence| unheard(&silence, None))?;
+        Ok(Self { client, state_dir: None })
+    }
+
+    /// True where none runs, rather than one that cannot be reached.
+    pub(super) fn is_absent(globals: &Globals) -> bool {
+        let Whereabouts { sockets, state_dir } = sources(globals).whereabouts();
+        let holder = state_dir.as_deref().and_then(state::holder);
+        holder.is_none() && matches!(Client::find(sockets), Err(Silence::Nobody(_)))
+    }
+
+    /// Has something below this path removed.
+    pub(super) fn delete(&self, path: &str, name: &str) -> Result<(), Fatal> {
+        let path = format!("{path}{}", escaped(name));
+        self.heard::<Value>(self.client.delete(&path)).map(drop)
     }
 
     /// What it says to a question.
@@ -66,6 +86,15 @@ pub(super) fn named(role: Option<&str>) -> Value {
         members.insert("role".to_owned(), role.into());
     }
     Value::Object(members)
+}
+
+/// As a part of a path or a query; all but letters and digits escaped.
+pub(super) fn escaped(name: &str) -> String {
+    let escaped = name.bytes().map(|b| match b {
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    });
+    escaped.collect()
 }
 
 pub(super) fn sources(globals: &Globals) -> Sources {

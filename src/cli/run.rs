@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::inputs::{self, Sources};
 use super::{Globals, detached, start_log};
-use crate::config::Overrides;
+use crate::config::{Listen, Overrides};
 use crate::daemon::{Company, Daemon, Reread};
 use crate::fatal::Fatal;
 
@@ -54,6 +54,9 @@ pub(super) struct Choice {
     /// Go into the background once the first credentials are served
     #[arg(long)]
     daemon: bool,
+    /// Serve this process alone, on the container endpoint, and end with it
+    #[arg(long, value_name = "PID", hide = true)]
+    for_process: Option<u32>,
     /// Keep the daemon's pid in this file while it lives
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
@@ -62,14 +65,18 @@ pub(super) struct Choice {
 pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
     let pid_file = run.choice.pid_file.clone();
     let detaches = run.choice.daemon;
+    let for_process = run.choice.for_process;
     let sources = run.choice.sources(globals);
     if detaches {
         detached::permitted(sources.environment())?;
     }
-    let found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
+    let mut found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
+    if for_process.is_some() {
+        found.settings.listen = vec![Listen::for_consumers()];
+    }
     let pid_file = pid_file.map(|path| sources.absolute(&path));
     if detaches {
-        return detached::main(sources, found, pid_file);
+        return detached::main(sources, found, pid_file, for_process);
     }
     let logging = start_log(&found.settings.log)?;
     found.warn();
@@ -77,6 +84,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
         reread: Some(reread(sources)),
         logging: Some(logging),
         pid_file,
+        for_process,
         ..Company::default()
     };
     Daemon::prepare(found.settings)?.run(company)?;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::Globals;
-use super::reach::{Daemon, say, say_json};
+use super::reach::{Daemon, escaped, say, say_json};
 use crate::fatal::Fatal;
 use crate::status::{Paint, Status, relative};
 
@@ -94,7 +94,7 @@ pub(super) struct Health {
 
 pub(super) fn health(health: &Health, globals: &Globals) -> Result<ExitCode, Fatal> {
     let daemon = Daemon::find(globals)?;
-    let query = health.role.as_deref().map(encoded);
+    let query = health.role.as_deref().map(|role| format!("?role={}", escaped(role)));
     let path = format!("/v1/health{}", query.unwrap_or_default());
     let answer: Value = daemon.get(&path)?;
     if globals.json {
@@ -109,13 +109,4 @@ pub(super) fn health(health: &Health, globals: &Globals) -> Result<ExitCode, Fat
         say(&format!("{} is {}, expires {ends}\n", role.name, role.state.word()));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// As a query; all but letters and digits escaped.
-fn encoded(name: &str) -> String {
-    let escaped = name.bytes().map(|b| match b {
-        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
-        b => format!("%{b:02X}"),
-    });
-    format!("?role={}", escaped.collect::<String>())
 }

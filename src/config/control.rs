@@ -19,6 +19,8 @@ pub struct Control {
     pub places: Vec<PathBuf>,
     /// Somebody chose the place, so that no other will do.
     pub is_named: bool,
+    /// Where files may be that are handed to processes, the likeliest first.
+    pub folders: Vec<PathBuf>,
     /// The group whose members may open it: a name or a number.
     pub group: Option<String>,
     /// Users who are served besides owner and root.
@@ -41,9 +43,11 @@ impl Control {
             let warning = first.mistake("nobody but the owner and root can open the socket");
             warnings.push(warning.hint("set control.group too: the socket's mode is 0600 without"));
         }
+        let usual = usual(&inputs.environment, state_dir);
         Self {
+            folders: usual.iter().filter_map(|path| Some(path.parent()?.to_owned())).collect(),
             is_named: named.is_some(),
-            places: named.map_or_else(|| usual(&inputs.environment, state_dir), |path| vec![path]),
+            places: named.map_or(usual, |path| vec![path]),
             group: group.map(|group| group.text.to_owned()),
             uids: uids.iter().filter_map(|uid| uid.setting()?.text.parse().ok()).collect(),
         }

@@ -28,6 +28,13 @@ impl Listen {
     pub const fn imds(address: SocketAddr) -> Self {
         Self { address, kind: ListenKind::Imds, allow_from: Vec::new() }
     }
+
+    /// The container endpoint, at any port of loopback.
+    #[must_use]
+    pub const fn for_consumers() -> Self {
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        Self { address, kind: ListenKind::Container, allow_from: Vec::new() }
+    }
 }
 
 impl Default for Listen {

@@ -4,6 +4,7 @@
 //! Nothing here reads a file, a clock or the process environment.
 
 mod action;
+mod bare_default;
 mod base;
 mod chain;
 mod control;
@@ -32,6 +33,7 @@ mod unknown;
 mod values;
 
 pub use crate::environment::{Environment, ProfilePaths};
+pub use bare_default::without_default_credentials;
 pub use control::{Control, SOCKET, Whereabouts};
 pub use file::{KEYS, Key, Kind, LEAVES};
 pub use inputs::{Caller, ConfigFile, Inputs, Overrides};

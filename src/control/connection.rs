@@ -20,8 +20,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tracing::debug;
 use zeroize::Zeroizing;
 
+use super::consumer::Peer;
 use super::order::{MOST_BYTES, Order};
 use super::port::Steer;
 use super::refusal::{Code, Refusal};
@@ -31,6 +33,16 @@ use crate::credentials::Credentials;
 const SPEAKING: Duration = Duration::from_secs(5);
 /// For the whole connection: an attempt that waits for another, and some.
 const IN_ALL: Duration = Duration::from_mins(2);
+
+/// More than a consumer's answer takes.
+const ROOM: usize = 8 * 1024;
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest {
+    pub(super) peer: Peer,
+    pub(super) admitted: bool,
+}
 
 /// What all connections share.
 pub(super) struct Host {
@@ -47,12 +59,12 @@ impl std::fmt::Debug for Host {
 pub(super) async fn serve(
     stream: UnixStream,
     host: Arc<Host>,
-    admitted: bool,
+    guest: Guest,
     heard: Arc<AtomicBool>,
 ) {
     let service = service_fn(|request| {
         let (host, heard) = (Arc::clone(&host), Arc::clone(&heard));
-        async move { Ok::<_, Infallible>(respond(request, &host, admitted, &heard).await) }
+        async move { Ok::<_, Infallible>(respond(request, &host, guest, &heard).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -70,16 +82,18 @@ pub(super) async fn serve(
 async fn respond(
     request: Request<Incoming>,
     host: &Host,
-    admitted: bool,
+    guest: Guest,
     heard: &AtomicBool,
 ) -> Response<Full<Bytes>> {
     let order = read(request).await;
     heard.store(true, Ordering::Relaxed);
     let answer = match order {
-        _ if !admitted => Err(Refusal::new(Code::Forbidden, "this user may not steer the daemon")
-            .hint("owner and root may; [control] in the settings admits others")),
+        _ if !guest.admitted => {
+            Err(Refusal::new(Code::Forbidden, "this user may not steer the daemon")
+                .hint("owner and root may; [control] in the settings admits others"))
+        }
         Err(refusal) => Err(refusal),
-        Ok(order) => host.carry_out(order).await,
+        Ok(order) => host.carry_out(order, guest.peer).await,
     };
     answer.unwrap_or_else(|refusal| answered(refusal.code.status(), &refusal))
 }
@@ -100,8 +114,11 @@ async fn read(request: Request<Incoming>) -> Result<Order, Refusal> {
 type Answer = Result<Response<Full<Bytes>>, Refusal>;
 
 impl Host {
-    async fn carry_out(&self, order: Order) -> Answer {
+    async fn carry_out(&self, order: Order, peer: Peer) -> Answer {
         let steer = &*self.steer;
+        if let Some(order) = order.name() {
+            debug!(event = "control", order, uid = peer.uid, pid = peer.pid, "an order");
+        }
         match order {
             Order::Status => Ok(answered(200, &steer.status())),
             Order::Roles => {
@@ -127,6 +144,12 @@ impl Host {
             Order::Credentials(role) => {
                 steer.credentials(role.as_deref()).await.map(|held| secret(&held))
             }
+            Order::Consumers => Ok(answered(200, &json!({"tokens": steer.consumers()}))),
+            Order::Mint(wanted) => {
+                let minted = steer.mint(wanted, peer).await?;
+                Ok(wiped(&minted))
+            }
+            Order::Revoke(name) => steer.revoke(&name).await.map(|()| done()),
         }
     }
 
@@ -161,6 +184,16 @@ fn answered(status: u16, body: &impl Serialize) -> Response<Full<Bytes>> {
 
 fn text(body: String) -> Response<Full<Bytes>> {
     response(200, "text/plain; version=0.0.4", Bytes::from(body))
+}
+
+/// An answer with a secret in it; wiped when it is sent.
+fn wiped(body: &impl Serialize) -> Response<Full<Bytes>> {
+    // With room for all of it the text never moves, and leaves no copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    // What is said here has no maps with odd keys, and a vector takes all bytes.
+    let _ = serde_json::to_writer(&mut *bytes, body);
+    bytes.push(b'\n');
+    response(200, "application/json", Bytes::from_owner(bytes))
 }
 
 /// The one answer that holds keys; wiped when it is sent.

@@ -6,6 +6,7 @@
 
 pub mod client;
 mod connection;
+mod consumer;
 mod link;
 mod order;
 mod port;
@@ -13,6 +14,7 @@ mod refusal;
 mod server;
 mod socket;
 
+pub use consumer::{Listed, Minted, Peer, Wanted};
 pub use link::Link;
 pub use port::{Pending, Steer};
 pub use refusal::{Code, Refusal};

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::consumer::Wanted;
 use super::refusal::{Code, Refusal};
 
 /// The most that a body may measure.
@@ -23,6 +24,9 @@ pub(super) enum Order {
     Lock { forget: bool },
     Unlock,
     Credentials(Option<String>),
+    Consumers,
+    Mint(Wanted),
+    Revoke(String),
 }
 
 #[derive(Default, Deserialize)]
@@ -42,6 +46,9 @@ struct Lock {
     forget: bool,
 }
 
+/// What one of them is below.
+const TOKENS: &str = "/v1/tokens/";
+
 /// The methods of each path.
 const PATHS: &[(&str, &str)] = &[
     ("/v1/status", "GET"),
@@ -54,6 +61,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/v1/lock", "POST"),
     ("/v1/unlock", "POST"),
     ("/v1/credentials", "POST"),
+    ("/v1/tokens", "GET and POST"),
 ];
 
 impl Order {
@@ -76,6 +84,11 @@ impl Order {
             ("POST", "/v1/reload") => bare(body, Self::Reload)?,
             ("POST", "/v1/stop") => bare(body, Self::Stop)?,
             ("POST", "/v1/unlock") => bare(body, Self::Unlock)?,
+            ("GET", "/v1/tokens") => Self::Consumers,
+            ("POST", "/v1/tokens") => Self::Mint(members(body)?),
+            ("DELETE", path) if path.starts_with(TOKENS) => {
+                Self::Revoke(decoded(path.strip_prefix(TOKENS).unwrap_or_default())?)
+            }
             _ => return Err(unknown(method, path)),
         };
         match query {
@@ -85,7 +98,28 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Its name in the log; `None` for what changes nothing and tells no secret.
+    pub(super) const fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Status | Self::Roles | Self::Health(_) | Self::Metrics | Self::Consumers => None,
+            Self::Refresh(_) => Some("refresh"),
+            Self::Reload => Some("reload"),
+            Self::Stop => Some("stop"),
+            Self::Lock { .. } => Some("lock"),
+            Self::Unlock => Some("unlock"),
+            Self::Credentials(_) => Some("credentials"),
+            Self::Mint(_) => Some("mint"),
+            Self::Revoke(_) => Some("revoke"),
+        }
+    }
+}
+
 fn unknown(method: &str, path: &str) -> Refusal {
+    if path.starts_with(TOKENS) {
+        return Refusal::new(Code::MethodNotAllowed, format!("{method} is not for this path"))
+            .hint("it takes DELETE");
+    }
     match PATHS.iter().find(|(known, _)| *known == path) {
         Some((_, allowed)) => {
             Refusal::new(Code::MethodNotAllowed, format!("{method} is not for this path"))
@@ -171,6 +205,9 @@ mod tests {
         assert_eq!(read("POST", "/v1/lock", "{}"), Ok(Order::Lock { forget: false }));
         assert_eq!(read("POST", "/v1/lock", "{\"forget\":true}"), Ok(Order::Lock { forget: true }));
         assert_eq!(read("POST", "/v1/stop", ""), Ok(Order::Stop));
+        let wanted = Wanted { kept: true, ..Wanted::default() };
+        assert_eq!(read("POST", "/v1/tokens", "{\"kept\":true}"), Ok(Order::Mint(wanted)));
+        assert_eq!(read("DELETE", "/v1/tokens/a%40b", ""), Ok(Order::Revoke("a@b".to_owned())));
     }
 
     #[test]
@@ -191,6 +228,9 @@ mod tests {
             ("POST", "/v1/refresh", "dev", Code::BadRequest),
             ("POST", "/v1/stop", "{\"force\":true}", Code::BadRequest),
             ("POST", "/v1/lock", "[]", Code::BadRequest),
+            ("GET", "/v1/tokens/ci", "", Code::MethodNotAllowed),
+            ("DELETE", "/v1/tokens", "", Code::MethodNotAllowed),
+            ("POST", "/v1/tokens", "{\"lifetime\":7}", Code::BadRequest),
         ] {
             assert_eq!(read(method, target, body), Err(code), "{method} {target} {body}");
         }

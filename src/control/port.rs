@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::consumer::{Listed, Minted, Peer, Wanted};
 use super::refusal::Refusal;
 use crate::credentials::Credentials;
 use crate::status::Status;
@@ -41,4 +42,13 @@ pub trait Steer: Send + Sync + 'static {
 
     /// What is served, or what the next attempt brings.
     fn credentials(&self, role: Option<&str>) -> Pending<Credentials>;
+
+    /// Everybody who may ask the container endpoint.
+    fn consumers(&self) -> Vec<Listed>;
+
+    /// Makes a consumer of the container endpoint; a process is the peer's own.
+    fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted>;
+
+    /// Ends a consumer at once.
+    fn revoke(&self, name: &str) -> Pending<()>;
 }

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, Host};
+use super::consumer::Peer;
 use super::port::Steer;
 use super::socket::{Access, Socket};
 
@@ -76,12 +77,15 @@ impl Server {
         if !admitted {
             warn!(event = "control", uid = peer.uid(), "an order from a user who may not give any");
         }
+        // A number of another namespace is shown as 0.
+        let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+        let guest = connection::Guest { peer: Peer { uid: peer.uid(), pid }, admitted };
         if !guests.make_room() {
             return;
         }
         let heard = Arc::new(AtomicBool::new(false));
         let (host, told) = (Arc::clone(&self.host), Arc::clone(&heard));
-        let task = connections.spawn(connection::serve(stream, host, admitted, told));
+        let task = connections.spawn(connection::serve(stream, host, guest, told));
         guests.0.push_back(Guest { task: task.abort_handle(), heard });
     }
 }

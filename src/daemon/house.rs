@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
+use super::consumption::Mint;
 use super::control::{self, Control};
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
@@ -90,6 +91,9 @@ impl House {
         };
         house.renew_terms();
         house.control = house.take_orders(orders)?;
+        if let Some(pid) = company.for_process {
+            orders.end_with(pid);
+        }
         Ok(house)
     }
 
@@ -103,7 +107,9 @@ impl House {
             self.role.bell.lock();
         }
         let Some(bound) = control::Bound::new(&self.settings.control)? else { return Ok(None) };
+        let folders = &self.settings.control.folders;
         let steering = Steering {
+            mint: Mint::new(Arc::clone(&self.register), folders, orders.sender()),
             store: Arc::clone(&self.role.store),
             bell: self.role.bell.clone(),
             clock: Arc::clone(&self.clock),

@@ -6,6 +6,7 @@
 //! first thread exists.
 
 mod consumers;
+mod consumption;
 mod control;
 mod house;
 mod listeners;
@@ -48,6 +49,8 @@ pub struct Company {
     pub logging: Option<Logging>,
     /// Where the pid stands while the daemon lives.
     pub pid_file: Option<PathBuf>,
+    /// The process with which the daemon ends.
+    pub for_process: Option<u32>,
     /// Whoever waits in the shell for the first credentials.
     pub herald: Option<Herald>,
     /// Runs beside it.

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::start;
 use crate::config::Mistakes;
 use crate::fatal::Fatal;
+use crate::sys::ending::Watched;
 use crate::sys::signals::{self, Wish};
 
 /// What came of a reload: what changed, or why nothing did.
@@ -56,6 +57,21 @@ impl Orders {
     #[must_use]
     pub fn sender(&self) -> mpsc::UnboundedSender<Order> {
         self.sender.clone()
+    }
+
+    /// Gives the order to end when this process has ended.
+    pub(super) fn end_with(&self, pid: u32) {
+        let sender = self.sender.clone();
+        let watched = Watched::new(pid);
+        tokio::spawn(async move {
+            if let Ok(watched) = watched
+                && watched.ended().await.is_err()
+            {
+                return;
+            }
+            // Where the loop has ended, so has the daemon.
+            let _ = sender.send(Order::End);
+        });
     }
 
     /// The next one.

@@ -11,10 +11,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
+use super::consumption::Mint;
 use super::orders::Order;
 use crate::clock::{Clock, Now};
 use crate::config::RoleSettings;
-use crate::control::{Code, Pending, Refusal, Steer};
+use crate::control::{Code, Listed, Minted, Peer, Pending, Refusal, Steer, Wanted};
 use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
 use crate::rotation::task::Bell;
@@ -45,6 +46,7 @@ pub(super) struct Steering {
     pub(super) clients: Arc<Clients>,
     /// Absent where nothing can be written.
     pub(super) mark: Option<Mark>,
+    pub(super) mint: Mint,
     pub(super) socket: PathBuf,
     pub(super) since: Now,
 }
@@ -170,6 +172,24 @@ impl Steer for Steering {
                 (None, None) => Err(Refusal::new(Code::Unavailable, "no credentials yet")),
             }
         })
+    }
+
+    fn consumers(&self) -> Vec<Listed> {
+        self.mint.list()
+    }
+
+    fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted> {
+        let may = self.unlocked(wanted.role.as_deref());
+        let (mint, role) = (self.mint.clone(), self.shown.borrow().role.clone());
+        Box::pin(async move {
+            may?;
+            mint.mint(wanted, role, peer).await
+        })
+    }
+
+    fn revoke(&self, name: &str) -> Pending<()> {
+        let (mint, name) = (self.mint.clone(), name.to_owned());
+        Box::pin(async move { mint.revoke(&name).await })
     }
 }
 

@@ -1,49 +1,91 @@
 //! Waiting for another process to end, by an event and not by looking again.
+#![allow(unsafe_code)]
 
+use std::io;
 use std::time::Duration;
 
-/// A process whose end can be waited for.
-#[derive(Debug)]
-pub struct Watched {
-    #[cfg(target_os = "linux")]
-    handle: Option<std::os::fd::OwnedFd>,
-}
-
 #[cfg(target_os = "linux")]
-impl Watched {
-    /// The process that has this number now.
-    #[must_use]
-    pub fn new(pid: u32) -> Self {
-        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+mod system {
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    /// A descriptor that becomes readable when the process has ended.
+    pub(super) type Handle = OwnedFd;
+
+    pub(super) fn open(pid: u32) -> io::Result<Handle> {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        // Who cannot be watched has ended already.
-        Self { handle: pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) }
+        let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
     }
 
-    /// Waits for its end; false where it takes longer.
-    #[must_use]
-    pub fn ends_within(&self, span: Duration) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let Some(handle) = &self.handle else { return true };
+    pub(super) fn ends_within(handle: &Handle, span: Duration) -> bool {
         let span = Timespec::try_from(span).ok();
         let mut watched = [PollFd::new(handle, PollFlags::IN)];
         // A signal that comes meanwhile is for this process, and ends it.
         poll(&mut watched, span.as_ref()).is_ok_and(|ended| ended > 0)
     }
+
+    pub(super) async fn ended(handle: Handle) -> io::Result<()> {
+        // SAFETY: an `OwnedFd` is open and names one descriptor for as long as it lives, and
+        // the `AsyncFd` owns it.
+        let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }?;
+        handle.readable().await.map(drop)
+    }
 }
 
+/// Elsewhere nothing is waited for: what was told to end will, and what a
+/// process was given lasts as long as its lifetime says.
 #[cfg(not(target_os = "linux"))]
-impl Watched {
-    /// The process that has this number now.
-    #[must_use]
-    pub const fn new(_: u32) -> Self {
-        Self {}
+mod system {
+    use std::io;
+    use std::time::Duration;
+
+    pub(super) type Handle = ();
+
+    pub(super) fn open(_: u32) -> io::Result<Handle> {
+        Ok(())
     }
 
-    /// Nothing to wait by here: it was told, and will end.
-    #[must_use]
-    pub const fn ends_within(&self, _: Duration) -> bool {
+    pub(super) fn ends_within((): &Handle, _: Duration) -> bool {
         true
+    }
+
+    pub(super) async fn ended((): Handle) -> io::Result<()> {
+        std::future::pending().await
+    }
+}
+
+/// A process whose end can be waited for.
+#[derive(Debug)]
+pub struct Watched(system::Handle);
+
+impl Watched {
+    /// The process that has this number now.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn new(pid: u32) -> io::Result<Self> {
+        system::open(pid).map(Self)
+    }
+
+    /// Waits for its end; false where it takes longer.
+    #[must_use]
+    pub fn ends_within(&self, span: Duration) -> bool {
+        system::ends_within(&self.0, span)
+    }
+
+    /// Waits for its end, within a runtime.
+    ///
+    /// # Errors
+    /// Where it cannot be waited for.
+    pub async fn ended(self) -> io::Result<()> {
+        system::ended(self.0).await
     }
 }
 
@@ -53,14 +95,16 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_end_is_seen_and_a_life_is_not_taken_for_one() {
+    #[tokio::test]
+    async fn an_end_is_seen_and_a_life_is_not_taken_for_one() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let watched = Watched::new(child.id());
-        assert!(!watched.ends_within(Duration::ZERO));
+        let watched = || Watched::new(child.id()).unwrap();
+        let (here, elsewhere) = (watched(), watched());
+        assert!(!here.ends_within(Duration::ZERO));
         drop(child.stdin.take());
-        assert!(watched.ends_within(Duration::from_secs(30)));
+        assert!(here.ends_within(Duration::from_secs(30)));
+        elsewhere.ended().await.unwrap();
         child.wait().unwrap();
-        assert!(Watched::new(u32::MAX).ends_within(Duration::ZERO));
+        assert!(Watched::new(u32::MAX).is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! The door to the operating system: files of the state directory, sockets,
 //! signals, limits, timers.
 
+pub mod birth;
 pub mod detach;
 pub mod ending;
+pub mod handout;
 pub mod hardening;
 pub mod identity;
 pub mod mark;

@@ -176,6 +176,12 @@ impl PassingDirectory {
         Ok(Self { path, kept: false })
     }
 
+    /// One that is there, or will be, and goes all the same.
+    #[must_use]
+    pub const fn adopted(path: PathBuf) -> Self {
+        Self { path, kept: false }
+    }
+
     /// One that somebody named, and that stays.
     #[must_use]
     pub fn kept(path: &Path) -> Self {

@@ -1,0 +1,228 @@
+//! Orders about consumers: who is made, who goes, and who goes by itself.
+//!
+//! A consumer that is a process is called after it, number and birth, so that
+//! its name alone tells a daemon that starts anew whether it still lives.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tracing::{debug, info};
+
+use super::orders::Order;
+use crate::config::RoleSettings;
+use crate::container::{self, Consumer, ConsumerName, Place};
+use crate::control::{Code, Listed, Minted, Peer, Refusal, Wanted};
+use crate::secret::Secret;
+use crate::store::register::{Register, Unminted};
+use crate::sys::birth::Birth;
+use crate::sys::ending::Watched;
+use crate::sys::handout::Handouts;
+use crate::sys::identity;
+
+/// How the names of processes begin.
+const PROCESS: &str = "exec-";
+
+/// What minting needs.
+#[derive(Debug, Clone)]
+pub(super) struct Mint {
+    register: Arc<Register>,
+    handouts: Option<Handouts>,
+    orders: UnboundedSender<Order>,
+}
+
+impl Mint {
+    /// Takes over the processes of an earlier run: those that live are watched again.
+    pub(super) fn new(
+        register: Arc<Register>,
+        folders: &[PathBuf],
+        orders: UnboundedSender<Order>,
+    ) -> Self {
+        let mint = Self { register, handouts: Handouts::new(folders), orders };
+        for name in mint.register.list().into_iter().map(|consumer| consumer.name) {
+            if let Some(birth) = process(name.as_str()) {
+                mint.watch(name, birth);
+            }
+        }
+        if let Some(handouts) = &mint.handouts {
+            let gone = |name: &String| process(name).is_some_and(|birth| !birth.lives());
+            handouts
+                .names()
+                .iter()
+                .filter(|name| gone(name))
+                .for_each(|name| handouts.take_back(name));
+        }
+        mint
+    }
+
+    /// All consumers, without their secrets.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        self.register.list().iter().map(listed).collect()
+    }
+
+    /// Ends one.
+    pub(super) async fn revoke(&self, name: &str) -> Result<(), Refusal> {
+        let nobody = || Refusal::new(Code::NoSuchName, format!("no consumer {name} here"));
+        let known: ConsumerName = name.parse().map_err(|_| nobody())?;
+        let register = Arc::clone(&self.register);
+        let gone = tokio::task::spawn_blocking(move || register.revoke(&known)).await;
+        match gone {
+            Ok(Ok(Some(consumer))) => {
+                self.take_back(consumer.name.as_str());
+                info!(event = "revoked", consumer = %consumer.name, "a consumer is nobody now");
+                Ok(())
+            }
+            Ok(Ok(None)) => Err(nobody().hint("`assumed token list` shows them all")),
+            Ok(Err(error)) => Err(Refusal::new(
+                Code::Unavailable,
+                format!("revoked, but a restart would bring it back: {error}"),
+            )),
+            Err(_) => Err(Refusal::new(Code::Bug, "revoking panicked")),
+        }
+    }
+
+    /// Makes one.
+    pub(super) async fn mint(
+        &self,
+        wanted: Wanted,
+        role: RoleSettings,
+        peer: Peer,
+    ) -> Result<Minted, Refusal> {
+        let birth = wanted.process.then(|| born(peer)).transpose()?;
+        let name = named(&wanted, birth)?;
+        let address = self.address().await?;
+        let order = container::Order {
+            name: name.clone(),
+            role: role.name.as_str().into(),
+            place: if wanted.in_path { Place::Path } else { Place::Authorization },
+            lifetime: wanted.lifetime_seconds.map(Duration::from_secs),
+            kept: wanted.kept || birth.is_some(),
+        };
+        let secret = self.register(order, birth.is_some()).await?;
+        let folder = birth.and_then(|_| self.hand_out(name.as_str(), &secret, peer.uid));
+        if let Some(birth) = birth {
+            self.watch(name.clone(), birth);
+        }
+        info!(event = "minted", consumer = %name, role = role.name, "a consumer came to be");
+        let (uri, secret) = if wanted.in_path {
+            (format!("/v2/credentials/{}", secret.expose()), Secret::new(""))
+        } else {
+            (format!("http://{address}/v1/credentials/{}", escaped(&role.name)), secret)
+        };
+        let region = role.region.to_string();
+        Ok(Minted { name: name.to_string(), role: role.name, region, uri, secret, folder })
+    }
+
+    async fn address(&self) -> Result<SocketAddr, Refusal> {
+        let (reply, address) = oneshot::channel();
+        // Where the loop has ended, the reply is dropped with the order.
+        let _ = self.orders.send(Order::Container(reply));
+        match address.await {
+            Ok(Ok(address)) => Ok(address),
+            Ok(Err(fatal)) => {
+                Err(Refusal { code: Code::Unavailable, message: fatal.message, hint: fatal.hint })
+            }
+            Err(_) => Err(Refusal::new(Code::Unavailable, "the daemon is ending")),
+        }
+    }
+
+    /// Where the register is kept, the disk is waited for elsewhere.
+    async fn register(&self, order: container::Order, anew: bool) -> Result<Secret, Refusal> {
+        let register = Arc::clone(&self.register);
+        let minted = tokio::task::spawn_blocking(move || {
+            if anew {
+                // The same process, which became another program meanwhile.
+                let _ = register.revoke(&order.name);
+            }
+            register.mint(order)
+        });
+        match minted.await {
+            Ok(Ok(secret)) => Ok(secret),
+            Ok(Err(Unminted::Turned(turned))) => {
+                Err(Refusal::new(Code::BadRequest, turned.to_string()).hint(turned.hint()))
+            }
+            Ok(Err(unkept)) => Err(Refusal::new(Code::Unavailable, unkept.to_string())
+                .hint("the daemon needs a state directory that it can write")),
+            Err(_) => Err(Refusal::new(Code::Bug, "minting panicked")),
+        }
+    }
+
+    fn hand_out(&self, name: &str, secret: &Secret, owner: u32) -> Option<PathBuf> {
+        // Without a file there is still the variable.
+        self.handouts.as_ref()?.give(name, secret, owner).ok()
+    }
+
+    fn take_back(&self, name: &str) {
+        if let Some(handouts) = &self.handouts {
+            handouts.take_back(name);
+        }
+    }
+
+    /// Ends the consumer with its process.
+    fn watch(&self, name: ConsumerName, birth: Birth) {
+        let mint = self.clone();
+        let watched = Watched::new(birth.pid).ok().filter(|_| birth.lives());
+        tokio::spawn(async move {
+            if let Some(watched) = watched {
+                // What cannot be watched ends with the daemon's next start.
+                if watched.ended().await.is_err() {
+                    return;
+                }
+            }
+            debug!(event = "ended", consumer = %name, "its process has ended");
+            // Gone already, if it was revoked.
+            let _ = mint.revoke(name.as_str()).await;
+            mint.take_back(name.as_str());
+        });
+    }
+}
+
+fn named(wanted: &Wanted, birth: Option<Birth>) -> Result<ConsumerName, Refusal> {
+    let bad = |message: String| Refusal::new(Code::BadRequest, message);
+    let name = match (&wanted.name, birth) {
+        (Some(_), Some(_)) => return Err(bad("a process has its name already".to_owned())),
+        (None, Some(birth)) => format!("{PROCESS}{birth}"),
+        (Some(name), None) if name.starts_with(PROCESS) => {
+            return Err(bad(format!("names that begin with {PROCESS} are those of processes")));
+        }
+        (Some(name), None) => name.clone(),
+        (None, None) => format!("env-{:016x}", identity::nonce()),
+    };
+    name.parse().map_err(|wrong: crate::role::Malformed| bad(wrong.to_string()))
+}
+
+fn born(peer: Peer) -> Result<Birth, Refusal> {
+    peer.pid.and_then(Birth::of).ok_or_else(|| {
+        Refusal::new(Code::BadRequest, "the calling process cannot be seen from here")
+            .hint("it is in another pid namespace; use `assumed token create` instead")
+    })
+}
+
+/// The process behind a name, if it is one's.
+fn process(name: &str) -> Option<Birth> {
+    name.strip_prefix(PROCESS)?.parse().ok()
+}
+
+fn listed(consumer: &Consumer) -> Listed {
+    Listed {
+        name: consumer.name.to_string(),
+        role: consumer.role.to_string(),
+        place: consumer.place.as_str().to_owned(),
+        created: consumer.minted,
+        last_use: consumer.last_use(),
+        expires: consumer.validity.map(|validity| validity.expires),
+        kept: consumer.kept,
+    }
+}
+
+/// As a part of a path.
+fn escaped(name: &str) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~@+=,".contains(b);
+    let bytes = name
+        .bytes()
+        .map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") });
+    bytes.collect()
+}
