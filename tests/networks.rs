@@ -275,38 +275,109 @@ const LOGGED_IN: &str = r#"{"accessToken": "login", "expiresAt": "2999-01-01T00:
 const LENT: &str = r#"{"roleCredentials": {"accessKeyId": "ASIAREADER", "secretAccessKey": "k",
     "sessionToken": "t", "expiration": 32472144000000}}"#;
 
-#[tokio::test]
-async fn identity_center_is_asked_over_the_same_network() {
-    let ours = Authority::new("ours");
-    let room = tempfile::tempdir().unwrap();
-    let aws = room.path().join(".aws");
-    std::fs::create_dir_all(aws.join("sso/cache")).unwrap();
-    std::fs::write(aws.join("sso/cache").join(LOGIN), LOGGED_IN).unwrap();
-    std::fs::write(aws.join("config"), CONFIG).unwrap();
-    std::fs::write(aws.join("ca.pem"), ours.pem()).unwrap();
-    let port = front(canned(LENT).await, ours.server(&NAMES, Ticket::Valid)).await;
-    let proxy = Proxy::start(port, None).await;
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_is_logged_in"])
-        .env(THROUGH, proxy.url())
-        .env("HOME", room.path())
-        .stdout(Stdio::null())
-        .status();
-    assert!(status.await.unwrap().success());
-    assert_eq!(proxy.asked(), ["portal.sso.eu-central-1.amazonaws.com:443"]);
+/// A home with a login in it, and what a child learned there from a portal's answer.
+struct Desk {
+    room: TempDir,
+    proxy: Proxy,
 }
 
-/// Run by the test above: the cached login is looked for under `HOME`.
+impl Desk {
+    async fn new(status: &'static str, body: &'static str) -> Self {
+        let ours = Authority::new("ours");
+        let room = tempfile::tempdir().unwrap();
+        let aws = room.path().join(".aws");
+        std::fs::create_dir_all(aws.join("sso/cache")).unwrap();
+        std::fs::write(aws.join("config"), CONFIG).unwrap();
+        std::fs::write(aws.join("ca.pem"), ours.pem()).unwrap();
+        let front = front(canned(status, body).await, ours.server(&NAMES, Ticket::Valid)).await;
+        Self { room, proxy: Proxy::start(front, None).await }
+    }
+
+    fn login(self, text: &str) -> Self {
+        let cache = self.room.path().join(".aws/sso/cache");
+        std::fs::write(cache.join(LOGIN), text).unwrap();
+        self
+    }
+
+    /// What came of each attempt of the child.
+    async fn outcome(&self) -> String {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_may_be_logged_in"])
+            .env(THROUGH, self.proxy.url())
+            .env("HOME", self.room.path())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.await.unwrap().success());
+        std::fs::read_to_string(self.room.path().join("outcome")).unwrap()
+    }
+}
+
 #[tokio::test]
-async fn child_that_is_logged_in() {
+async fn identity_center_is_asked_over_the_same_network() {
+    let desk = Desk::new("200 OK", LENT).await.login(LOGGED_IN);
+    assert_eq!(desk.outcome().await, "ASIAREADER 210987654321\nASIAREADER 210987654321\n");
+    let portal = "portal.sso.eu-central-1.amazonaws.com:443";
+    assert_eq!(desk.proxy.asked(), [portal, portal]);
+}
+
+#[tokio::test]
+async fn a_new_login_is_seen_by_the_next_attempt() {
+    let desk = Desk::new("200 OK", LENT).await;
+    std::fs::write(desk.room.path().join("new-login"), LOGGED_IN).unwrap();
+    let told = desk.outcome().await;
+    assert!(told.starts_with("needs-human: no credentials from IAM Identity Center: "), "{told}");
+    assert!(told.contains("(run `aws sso login --profile reader`)\nASIAREADER "), "{told}");
+}
+
+#[tokio::test]
+async fn a_login_that_has_ended_is_told_from_a_portal_in_trouble() {
+    let ended = r#"{"accessToken": "login", "expiresAt": "2001-01-01T00:00:00Z"}"#;
+    let unregistered = r#"{"accessToken": "login", "expiresAt": "2001-01-01T00:00:00Z",
+        "refreshToken": "again", "clientId": "id", "clientSecret": "secret",
+        "registrationExpiresAt": "2001-01-01T00:00:00Z", "region": "eu-central-1",
+        "startUrl": "https://corp.example/start"}"#;
+    for (status, login, kind, asked) in [
+        ("200 OK", ended, "needs-human", 0),
+        ("200 OK", unregistered, "needs-human", 0),
+        ("401 Unauthorized", LOGGED_IN, "needs-human", 2),
+        ("403 Forbidden", LOGGED_IN, "refused", 2),
+        ("429 Too Many Requests", LOGGED_IN, "throttled", 2),
+        ("503 Slow Down", LOGGED_IN, "unreachable", 2),
+    ] {
+        let desk = Desk::new(status, r#"{"message": "hush"}"#).await.login(login);
+        let told = desk.outcome().await;
+        assert!(told.starts_with(&format!("{kind}: ")), "{status}: {told}");
+        assert!(!told.contains("again\"") && !told.contains("hush"), "{told}");
+        assert_eq!(desk.proxy.asked().len(), asked, "{status}: {told}");
+    }
+}
+
+/// Run by the tests above: the cached login is looked for under `HOME`.
+#[tokio::test]
+async fn child_that_may_be_logged_in() {
     let Ok(proxy) = std::env::var(THROUGH) else { return };
-    let aws = std::env::home_dir().unwrap().join(".aws");
+    let home = std::env::home_dir().unwrap();
+    let aws = home.join(".aws");
     let route = Route { ca_bundle: Some(aws.join("ca.pem")), ..Route::default() };
     let mut source = source("eu-west-1", None, through(&proxy, route));
     source.hops.clear();
     source.start = Base::Profile { name: "reader".to_owned(), kind: BaseKind::Sso }.into();
     source.paths = ProfilePaths { config: aws.join("config"), credentials: aws.join("none") };
-    let grant = RoleChain::new(source, Arc::new(SystemClock)).attempt().await.unwrap();
-    assert_eq!(grant.credentials.access_key_id(), "ASIAREADER");
-    assert_eq!(grant.account.unwrap().as_str(), "210987654321");
+    let chain = RoleChain::new(source, Arc::new(SystemClock));
+    let mut outcome = Vec::new();
+    for _ in 0..2 {
+        outcome.push(match chain.attempt().await {
+            Ok(grant) => {
+                format!("{} {}\n", grant.credentials.access_key_id(), grant.account.unwrap())
+            }
+            Err(failure) => {
+                let hint = failure.hint.unwrap();
+                format!("{}: {} ({hint})\n", failure.kind.name(), failure.message)
+            }
+        });
+        if let Ok(login) = std::fs::read(home.join("new-login")) {
+            std::fs::write(aws.join("sso/cache").join(LOGIN), login).unwrap();
+        }
+    }
+    std::fs::write(home.join("outcome"), outcome.concat()).unwrap();
 }

@@ -128,6 +128,20 @@ async fn a_web_identity_speaks_for_itself_and_is_read_anew() {
 }
 
 #[tokio::test]
+async fn a_web_identity_may_come_from_variables_alone() {
+    let rig = Rig::new();
+    let path = rig.file("token", &rig.token(MINUTES));
+    let rig = rig
+        .with("AWS_ROLE_ARN", ARN)
+        .with("AWS_WEB_IDENTITY_TOKEN_FILE", path.to_str().unwrap())
+        .with("AWS_ROLE_SESSION_NAME", "pod");
+    let role = rig.settings("", None, None).unwrap();
+    assert_eq!((role.name.as_str(), role.role_name.as_str()), ("one", "one"));
+    grant(&rig.chain(role)).await;
+    assert_eq!(rig.last().1["RoleSessionName"], "pod");
+}
+
+#[tokio::test]
 async fn a_refused_token_is_told_with_the_time_at_which_it_ended() {
     let rig = Rig::new();
     let path = rig.file("token", &rig.token(-MINUTES));
@@ -478,6 +492,7 @@ async fn credentials_come_from_a_container_endpoint_with_its_authorization() {
 
 /// Each set of lines, and the one thing that is wrong with it.
 #[tokio::test]
+#[allow(clippy::too_many_lines)] // a table
 async fn what_sts_would_refuse_is_a_mistake_with_a_place() {
     let rig = Rig::new();
     let role = format!("role_arn = {ARN}\nsource_profile = me\n");
@@ -503,6 +518,10 @@ async fn what_sts_would_refuse_is_a_mistake_with_a_place() {
             "4:23: transitive_tag_keys: not a set of session tags",
         ),
         (format!("{role}source_identity = a b\n"), "4:19: source_identity: not a source identity"),
+        (
+            format!("{role}credential_source_endpoint = http://192.0.2.1\n"),
+            "4:30: credential_source_endpoint: stands without a credential_source that would ask it",
+        ),
         (format!("{role}mfa_command = x\n"), "4:15: mfa_command: stands without mfa_serial"),
         (
             format!("{role}mfa_serial = {SERIAL}\n"),

@@ -93,6 +93,7 @@ impl<'a> Walk<'a, '_> {
                 return self.base_of(section).map(Start::Base);
             }
             action.check(&keys, self.mistakes);
+            self.mistakes.note(neighbour::check_alone(&keys));
             if action != Action::AssumeRole {
                 return self.start(action, &keys);
             }
@@ -258,9 +259,11 @@ impl<'a> Walk<'a, '_> {
             hop::check_chaining(&hops, &start, self.mistakes);
             hop::check_mfa(&hops, &start, self.mistakes);
             hop::check_partitions(&hops, self.mistakes);
-            let identity = match hops.first() {
-                Some(served) => Identity::of_role(&served.call.role_arn),
-                None => base::identity(&start, name?, sections.first().copied(), self.mistakes)?,
+            let identity = if let Some(served) = hops.first() {
+                Identity::of_role(&served.call.role_arn)
+            } else {
+                let section = sections.first().copied();
+                base::identity(&start, name.unwrap_or_default(), section, self.mistakes)?
             };
             let hops = hops.into_iter().rev().map(|hop| hop.call).collect();
             Some(Calls { start, hops, identity })

@@ -1,7 +1,8 @@
 //! Which role is asked for, and what is written about it.
 //!
 //! Flags name it, else the settings file, else `AWS_PROFILE`, else it is the
-//! default profile. Nothing is judged here but the choice itself.
+//! default profile, else the web identity of the environment. Nothing is judged
+//! here but the choice itself.
 
 use super::action::Action;
 use super::file::{Document, Item, Table};
@@ -61,7 +62,10 @@ impl<'a> Desk<'a> {
             (None, Some(name)) => self.of_profile(Setting::flag("--profile", name)),
             (None, None) => match self.of_file()? {
                 Some(draft) => Ok(draft),
-                None => self.of_profile(self.usual_profile().ok_or_else(|| self.no_role())?),
+                None => match self.usual_profile() {
+                    Some(profile) => self.of_profile(profile),
+                    None => self.of_environment().ok_or_else(|| self.no_role()),
+                },
             },
         }?;
         for (key, flag) in role_flags(self.inputs) {
@@ -88,6 +92,22 @@ impl<'a> Desk<'a> {
                 .hint("name a profile with --source-profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
         }
         Ok(Draft { name: None, section: None, table: None, keys })
+    }
+
+    /// A web identity as platforms hand it to their workloads, by variables alone.
+    fn of_environment(self) -> Option<Draft<'a>> {
+        let mut keys = Keys::default();
+        for (key, variable) in [
+            ("role_arn", "AWS_ROLE_ARN"),
+            ("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ] {
+            keys.set(key, Setting::variable(&self.inputs.environment, variable)?);
+        }
+        let name = Setting::variable(&self.inputs.environment, "AWS_ROLE_SESSION_NAME");
+        if let Some(name) = name {
+            keys.set("role_session_name", name);
+        }
+        Some(Draft { name: None, section: None, table: None, keys })
     }
 
     fn of_profile(self, named: Setting<'a>) -> Result<Draft<'a>, Mistake> {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::listen::Listen;
 use super::mistake::Mistake;
-use super::setting::Setting;
+use super::setting::{Keys, Setting};
 use super::values;
 use crate::sts::request::{Base, EndpointKind};
 
@@ -24,6 +24,19 @@ pub(super) fn base(source: Setting<'_>, endpoint: Option<Setting<'_>>) -> Result
         _ => EndpointKind::Instance,
     };
     Ok(Base::Endpoint { kind, url: endpoint.text.trim_end_matches('/').to_owned() })
+}
+
+/// A mistake where an endpoint is set, and nothing that would ask it.
+pub(super) fn check_alone(keys: &Keys<'_>) -> Result<(), Mistake> {
+    let source = keys.get("credential_source").map_or("", |source| source.text);
+    match keys.get("credential_source_endpoint") {
+        Some(endpoint) if !["EcsContainer", "Ec2InstanceMetadata"].contains(&source) => {
+            Err(endpoint
+                .mistake("stands without a credential_source that would ask it")
+                .hint("set credential_source to EcsContainer or Ec2InstanceMetadata"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A mistake where the endpoint is one of our own listeners.

@@ -16,7 +16,7 @@ use crate::role::AccountId;
 use crate::rotation::port::{Assume, Publish};
 use crate::rotation::task::{self, Bell, Rotation};
 use crate::store::Store;
-use crate::sts::RoleChain;
+use crate::sts::{MfaSessions, RoleChain};
 use crate::sys::state::KeyBytes;
 use crate::sys::wake::WallAlarm;
 
@@ -27,6 +27,8 @@ pub(super) struct Role {
     pub(super) store: Arc<Store>,
     pub(super) bell: Bell,
     clock: Arc<dyn Clock>,
+    /// One code a day, whatever the settings change to meanwhile.
+    sessions: MfaSessions,
     rotation: Running,
 }
 
@@ -41,8 +43,9 @@ impl Role {
     pub(super) fn new(settings: RoleSettings, facts: Facts, clock: &Arc<dyn Clock>) -> Self {
         let store = Arc::new(Store::new(facts, Arc::clone(clock)));
         let bell = Bell::default();
-        let rotation = rotate(&settings, &store, &bell, clock);
-        Self { settings, store, bell, clock: Arc::clone(clock), rotation }
+        let sessions = MfaSessions::default();
+        let rotation = rotate(&settings, &store, &bell, clock, &sessions);
+        Self { settings, store, bell, clock: Arc::clone(clock), sessions, rotation }
     }
 
     /// Takes other settings over; says whether the role is assumed anew.
@@ -57,7 +60,7 @@ impl Role {
             if settings.name != self.settings.name {
                 self.store.withdraw();
             }
-            self.rotation = rotate(&settings, &self.store, &self.bell, &self.clock);
+            self.rotation = rotate(&settings, &self.store, &self.bell, &self.clock, &self.sessions);
         } else {
             self.store.amend(facts);
         }
@@ -117,9 +120,11 @@ fn rotate(
     store: &Arc<Store>,
     bell: &Bell,
     clock: &Arc<dyn Clock>,
+    sessions: &MfaSessions,
 ) -> Running {
     let over = CancellationToken::new();
-    let assume = Arc::new(RoleChain::new(settings.source.clone(), Arc::clone(clock)));
+    let source = settings.source.clone();
+    let assume = Arc::new(RoleChain::sharing(sessions.clone(), source, Arc::clone(clock)));
     let role = settings.name.clone();
     let (store, bell, clock) = (Arc::clone(store), bell.clone(), Arc::clone(clock));
     let until = over.clone();

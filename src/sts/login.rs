@@ -38,8 +38,15 @@ impl Login<'_> {
             ),
             _ => (Kind::NeedsHuman, format!("run `{} --profile {}`", self.verb(), self.name)),
         };
-        let what = self.place();
-        Failure::new(kind, format!("no credentials from {what}: {}", last(error))).hint(hint)
+        // What a portal says is not repeated: it was sent the login.
+        let why = match seen {
+            None => last(error),
+            Some(Seen::Status(status)) if kind != Kind::NeedsHuman => {
+                format!("HTTP {status} came back")
+            }
+            Some(_) => "the login has ended".to_owned(),
+        };
+        Failure::new(kind, format!("no credentials from {}: {why}", self.place())).hint(hint)
     }
 
     const fn place(self) -> &'static str {

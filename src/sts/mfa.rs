@@ -75,6 +75,12 @@ impl MfaSessions {
         Ok(())
     }
 
+    /// Drops every session and every code that waits: `lock --forget`.
+    pub fn forget_all(&self) {
+        self.slots().clear();
+        self.codes().clear();
+    }
+
     /// The session of this device: the one there is, else one that `open` opens.
     pub(super) async fn session<F>(
         &self,
@@ -249,6 +255,8 @@ mod tests {
         assert_eq!(opened(&sessions, device("jane"), HOUR, "second").await, "first");
         sessions.forget("first").await;
         assert_eq!(opened(&sessions, device("jane"), HOUR, "second").await, "second");
+        sessions.forget_all();
+        assert_eq!(opened(&sessions, device("jane"), HOUR, "third").await, "third");
     }
 
     fn mfa(command: Option<&str>) -> Mfa {

@@ -71,15 +71,15 @@ impl Authority {
     }
 }
 
-/// A server that answers everything with this JSON.
-pub(crate) async fn canned(body: &'static str) -> SocketAddr {
+/// A server that answers everything with this status and JSON.
+pub(crate) async fn canned(status: &'static str, body: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             while !read_head(&mut stream).await?.is_empty() {
                 let length = body.len();
-                let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                let reply = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
                 stream.write_all(reply.as_bytes()).await?;
             }
         }

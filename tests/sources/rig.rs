@@ -96,7 +96,6 @@ impl Rig {
                 credentials: shared("credentials"),
             },
             caller: Caller { user: "jane".to_owned(), host: "laptop".to_owned(), pid: 42 },
-            ..Inputs::default()
         };
         let settings = Settings::resolve(&inputs).map_err(|mistakes| mistakes.to_string())?;
         Ok(settings.roles.into_iter().next().unwrap())
