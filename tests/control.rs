@@ -86,7 +86,9 @@ fn a_live_socket_is_left_to_its_daemon() {
     assert!(refused.stderr.contains("another daemon listens on"), "{}", refused.stderr);
 
     // Where no place was named, another one will do.
-    let mut second = Daemon::start(home.command(&[&RUN[..], &["--state-dir", other]].concat()));
+    let mut unnamed = home.command(&[&RUN[..], &["--state-dir", other]].concat());
+    unnamed.env_remove("ASSUMED_CONTROL");
+    let mut second = Daemon::start(unnamed);
     second.event("rotated");
     let pid = |socket: &Path| ask(socket, "GET", "/v1/status", "").json()["pid"].as_u64();
     assert_eq!(pid(&socket(&home)), Some(first.pid().into()));
@@ -199,7 +201,10 @@ fn another_user_is_refused_by_the_peers_uid() {
             format!("[control]\npath = \"{path}\"\ngroup = \"65534\"\nuids = {uids}\n"),
         )
         .unwrap();
-        [&RUN[..], &["--config", config.to_str().unwrap()]].concat()
+        let mut command =
+            home.command(&[&RUN[..], &["--config", config.to_str().unwrap()]].concat());
+        command.env_remove("ASSUMED_CONTROL");
+        command
     };
     let as_nobody = || {
         let mut command = Command::new("/bin/sh");
@@ -209,7 +214,7 @@ fn another_user_is_refused_by_the_peers_uid() {
         Done::of(&mut command)
     };
 
-    let mut daemon = Daemon::start(home.command(&settings("[1]")));
+    let mut daemon = Daemon::start(settings("[1]"));
     daemon.event("rotated");
     assert_eq!(mode(&path), 0o660);
     let refused = as_nobody();
@@ -221,7 +226,7 @@ fn another_user_is_refused_by_the_peers_uid() {
     daemon.find("refusal", |line| line["uid"] == 65534);
     daemon.end("-TERM");
 
-    let mut daemon = Daemon::start(home.command(&settings("[65534]")));
+    let mut daemon = Daemon::start(settings("[65534]"));
     daemon.event("rotated");
     assert!(as_nobody().well().starts_with("dev "));
     daemon.end("-TERM");

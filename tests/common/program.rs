@@ -67,6 +67,8 @@ impl Home {
             .env_clear()
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path())
+            // Else a daemon of this machine's root could be meant.
+            .env("ASSUMED_CONTROL", self.path().join("assumed/control.sock"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
