@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assumed::emulator::{Code, Fault};
 use common::client::{self, Client, ROLE_LIST};
@@ -232,26 +232,35 @@ fn another_user_is_refused_by_the_peers_uid() {
     daemon.end("-TERM");
 }
 
-/// Asks without end, each request on a connection of its own, until told to stop.
-fn load(address: std::net::SocketAddr, over: &AtomicBool, locked: &AtomicBool) -> (u64, u64) {
-    let client = Client::new(address);
-    let request = format!(
-        "GET {ROLE_LIST}deploy HTTP/1.1\r\nHost: {address}\r\nX-aws-ec2-metadata-token: {}\r\n\r\n",
-        client.token
-    );
-    let (mut before, mut after) = (0, 0);
-    while !over.load(Ordering::SeqCst) {
-        let was_locked = locked.load(Ordering::SeqCst);
-        let answer = client::send(address, &request);
-        if was_locked {
-            assert_eq!(answer.status, 403, "{}", answer.head);
-            assert!(!answer.text().contains("AccessKeyId"));
-            after += 1;
-        } else if answer.status == 200 {
-            before += 1;
+/// One of many who ask without end, each request on a connection of its own.
+#[derive(Default)]
+struct Asker {
+    served: AtomicU64,
+    refused: AtomicU64,
+    over: AtomicBool,
+    locked: AtomicBool,
+}
+
+impl Asker {
+    fn ask(&self, address: std::net::SocketAddr) {
+        let client = Client::new(address);
+        let request = format!(
+            "GET {ROLE_LIST}deploy HTTP/1.1\r\nHost: {address}\r\n\
+             X-aws-ec2-metadata-token: {}\r\n\r\n",
+            client.token
+        );
+        while !self.over.load(Ordering::SeqCst) {
+            let was_locked = self.locked.load(Ordering::SeqCst);
+            let answer = client::send(address, &request);
+            if was_locked {
+                assert_eq!(answer.status, 403, "{}", answer.head);
+                assert!(!answer.text().contains("AccessKeyId"));
+                self.refused.fetch_add(1, Ordering::SeqCst);
+            } else if answer.status == 200 {
+                self.served.fetch_add(1, Ordering::SeqCst);
+            }
         }
     }
-    (before, after)
 }
 
 #[test]
@@ -259,31 +268,45 @@ fn after_a_lock_no_answer_holds_a_key_under_load_and_over_a_restart() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts);
     let (mut daemon, address) = serving(&home);
-    let (over, locked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let crowd: Vec<_> = (0..4)
-        .map(|_| {
-            let (over, locked) = (Arc::clone(&over), Arc::clone(&locked));
-            std::thread::spawn(move || load(address, &over, &locked))
+    let askers: Vec<Arc<Asker>> = (0..4).map(|_| Arc::default()).collect();
+    let crowd: Vec<_> = askers
+        .iter()
+        .map(|asker| {
+            let asker = Arc::clone(asker);
+            std::thread::spawn(move || asker.ask(address))
         })
         .collect();
+    let all = |count: fn(&Asker) -> &AtomicU64| {
+        askers.iter().all(|asker| count(asker).load(Ordering::SeqCst) > 10)
+    };
     // An attempt is on its way while the lock falls.
-    for _ in 0..3 {
+    while !all(|asker| &asker.served) {
         assert_eq!(ask(&socket(&home), "POST", "/v1/refresh", "").status, 200);
     }
     daemon.signal("-USR1");
     assert_eq!(ask(&socket(&home), "POST", "/v1/lock", "").status, 200);
-    locked.store(true, Ordering::SeqCst);
+    for asker in &askers {
+        asker.locked.store(true, Ordering::SeqCst);
+    }
     for path in ["/v1/refresh", "/v1/credentials"] {
         let told = ask(&socket(&home), "POST", path, "");
         assert_eq!((told.status, &told.json()["code"]), (423, &"locked".into()));
     }
-    let asked = sts.emulator.asked().len();
-    for _ in 0..200 {
+    while !all(|asker| &asker.refused) {
         assert_eq!(ask(&socket(&home), "GET", "/v1/health", "").status, 423);
+        assert!(!crowd.iter().any(std::thread::JoinHandle::is_finished), "one was served");
     }
-    over.store(true, Ordering::SeqCst);
-    let counts: Vec<(u64, u64)> = crowd.into_iter().map(|one| one.join().unwrap()).collect();
-    assert!(counts.iter().all(|(before, after)| *before > 0 && *after > 0), "{counts:?}");
+    // What was on its way to STS has been seen there by now.
+    let asked = sts.emulator.asked().len();
+    for _ in 0..50 {
+        assert_eq!(ask(&socket(&home), "POST", "/v1/refresh", "").status, 423);
+    }
+    for asker in &askers {
+        asker.over.store(true, Ordering::SeqCst);
+    }
+    for one in crowd {
+        one.join().unwrap();
+    }
     assert_eq!(sts.emulator.asked().len(), asked, "nobody asks STS while locked");
     daemon.event("locked");
     daemon.end("-TERM");
