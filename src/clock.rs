@@ -76,10 +76,20 @@ const BOOT_CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 const BOOT_CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 fn read_boot() -> BootTime {
-    let read = rustix::time::clock_gettime(BOOT_CLOCK);
+    BootTime(since_start(BOOT_CLOCK))
+}
+
+fn since_start(clock: rustix::time::ClockId) -> Duration {
+    let read = rustix::time::clock_gettime(clock);
     let seconds = u64::try_from(read.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(read.tv_nsec).unwrap_or_default();
-    BootTime(Duration::new(seconds, nanos))
+    Duration::new(seconds, nanos)
+}
+
+/// `CLOCK_MONOTONIC`, for the one reader who asks for it: systemd.
+#[must_use]
+pub fn monotonic() -> Duration {
+    since_start(rustix::time::ClockId::Monotonic)
 }
 
 /// The signed difference `a - b`, which a wrong clock can make of either sign.

@@ -33,6 +33,7 @@ pub mod control;
 pub mod emulator;
 pub mod http;
 pub mod log;
+pub mod pulse;
 pub mod store;
 pub mod sys;
 

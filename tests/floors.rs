@@ -23,13 +23,13 @@ use scan::Scan;
 const FLOORS: &str = "
 0 words  secret clock role credentials failure environment fatal
 1 rules  config imds container status access rotation sts/request sts/codes
-2 doors  http sts rotation/task store control observe log sys emulator conformance
+2 doors  http sts rotation/task store pulse control observe log sys emulator conformance
 3 house  daemon cli
 4 roof   main lib
 ";
 
-/// The one room among the doors that they share: one writes into it, others read.
-const SHARED: &str = "store";
+/// The rooms among the doors that they share: one writes into it, others read.
+const SHARED: [&str; 2] = ["store", "pulse"];
 
 /// Outside crates, and the rooms or floors that may name them.
 const OUTSIDE: &str = "
@@ -139,7 +139,7 @@ fn inward(path: &str, own: &Floor, target: &str) -> Option<String> {
             own.number, its.number
         )),
         Some(its) if its == *own && own.name == "doors" => {
-            let strangers = room(target) != room(path) && room(target) != SHARED;
+            let strangers = room(target) != room(path) && !SHARED.contains(&room(target));
             strangers.then(|| format!("a door names the door `{target}`: they are strangers"))
         }
         Some(_) => None,

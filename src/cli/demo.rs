@@ -21,6 +21,7 @@ use crate::daemon::{self, Companion, Company, Daemon};
 use crate::emulator::{self, NotStarted, Options, Script};
 use crate::fatal::{Exit, Fatal};
 use crate::sys::state::PassingDirectory;
+use crate::sys::supervisor::Supervisor;
 
 /// Whom the demo becomes; no account has this number.
 const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/demo";
@@ -66,7 +67,7 @@ pub(super) fn main(demo: &Demo, globals: &Globals) -> Result<ExitCode, Fatal> {
     };
     let settings = Settings::resolve(&inputs).map_err(|mistakes| inputs::wrong(&mistakes))?;
     start_log(&settings.log)?;
-    let daemon = Daemon::prepare(settings)?;
+    let daemon = Daemon::prepare(settings, Supervisor::default())?;
     say(&banner(address, &daemon.addresses(), demo.session));
     let companion = Some(companion(sts, script, demo.sts_faults));
     daemon.run(Company { companion, ..Company::default() })?;

@@ -16,6 +16,7 @@ use crate::fatal::{Exit, Fatal};
 use crate::log::Output;
 use crate::sys::detach::{self, Side, Word};
 use crate::sys::state::PassingDirectory;
+use crate::sys::supervisor::Supervisor;
 
 /// Refuses where somebody wants to keep the process that it started.
 pub(super) fn permitted(environment: &Environment) -> Result<(), Fatal> {
@@ -41,7 +42,7 @@ pub(super) fn main(
     found.warn();
     let Found { inputs, settings } = found;
     let folder = for_process.map(|_| settings.state_dir.clone());
-    let daemon = Daemon::prepare(settings)?;
+    let daemon = Daemon::prepare(settings, Supervisor::default())?;
     let output = Output::open(&log).map_err(|error| no_log(&error))?;
     match detach::detach(output.file()).map_err(|error| cannot(&error))? {
         Side::Shell(waiting) => {

@@ -18,16 +18,24 @@ use crate::config::{
 use crate::fatal::{Exit, Fatal};
 use crate::secret::Secret;
 use crate::sts;
-use crate::sys::identity;
+use crate::sys::{identity, supervisor};
 
 /// What the log is called in the state directory, where a detached daemon keeps it.
 const LOG: &str = "assumed.log";
 
+/// The variable that names the shared credentials file.
+const CREDENTIALS: &str = "AWS_SHARED_CREDENTIALS_FILE";
+
 /// The environment of this process; what is no Unicode is no setting of ours.
 pub(super) fn environment() -> Environment {
-    std::env::vars_os()
+    let environment: Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+        .collect();
+    // Keys that the service manager handed over stand for those of a home.
+    match supervisor::base_keys(&environment).as_deref().and_then(Path::to_str) {
+        Some(path) if environment.get(CREDENTIALS).is_none() => environment.with(CREDENTIALS, path),
+        _ => environment,
+    }
 }
 
 /// Where settings come from; enough to read them again.

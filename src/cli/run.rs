@@ -10,7 +10,8 @@ use super::inputs::{self, Sources};
 use super::{Globals, detached, start_log};
 use crate::config::{Listen, Overrides};
 use crate::daemon::{Company, Daemon, Reread};
-use crate::fatal::Fatal;
+use crate::fatal::{Exit, Fatal};
+use crate::sys::supervisor::{Misfit, Supervisor};
 
 /// Keep a role assumed and serve its credentials
 ///
@@ -70,6 +71,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
     if detaches {
         detached::permitted(sources.environment())?;
     }
+    let supervisor = Supervisor::of(sources.environment()).map_err(|misfit| unfit(&misfit))?;
     let mut found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
     if for_process.is_some() {
         found.settings.listen = vec![Listen::for_consumers()];
@@ -87,8 +89,12 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
         for_process,
         ..Company::default()
     };
-    Daemon::prepare(found.settings)?.run(company)?;
+    Daemon::prepare(found.settings, supervisor)?.run(company)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn unfit(misfit: &Misfit) -> Fatal {
+    Fatal::new(Exit::Settings, misfit.to_string()).hint(misfit.hint())
 }
 
 /// Reads the same sources again.

@@ -60,10 +60,19 @@ pub enum Trouble {
 pub struct Socket {
     pub(super) listener: UnixListener,
     path: PathBuf,
-    file: (u64, u64),
+    /// Absent where the file is somebody else's to remove.
+    file: Option<(u64, u64)>,
 }
 
 impl Socket {
+    /// One that the service manager holds: its file, and who may open it, are of its making.
+    #[must_use]
+    pub fn passed(listener: UnixListener) -> Self {
+        let address = listener.local_addr().ok();
+        let path = address.as_ref().and_then(|address| address.as_pathname());
+        Self { path: path.map(Path::to_owned).unwrap_or_default(), listener, file: None }
+    }
+
     /// Makes the directory (0700, or 0750 for a group) where it is missing, and listens.
     ///
     /// # Errors
@@ -80,7 +89,7 @@ impl Socket {
         make_room(path)?;
         let listener = listen(path, group).map_err(trouble)?;
         let found = fs::symlink_metadata(path).map_err(trouble)?;
-        Ok(Self { listener, path: path.to_owned(), file: (found.dev(), found.ino()) })
+        Ok(Self { listener, path: path.to_owned(), file: Some((found.dev(), found.ino())) })
     }
 
     /// Where it is.
@@ -93,7 +102,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+            .is_ok_and(|found| Some((found.dev(), found.ino())) == self.file);
         if ours {
             // What stays is replaced by the next daemon.
             let _ = fs::remove_file(&self.path);

@@ -1,6 +1,7 @@
 //! The control socket of a daemon: bound at the first place that can be had,
 //! served beside the listeners, and the last to close.
 
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +36,16 @@ pub(super) struct Control {
 }
 
 impl Bound {
-    /// At the first place that can be had; `None` where there is none, and none was named.
-    pub(super) fn new(settings: &config::Control) -> Result<Option<Self>, Fatal> {
+    /// The one that was passed, else at the first place that can be had; `None` where there is none, and none was named.
+    pub(super) fn new(
+        settings: &config::Control,
+        passed: Option<UnixListener>,
+    ) -> Result<Option<Self>, Fatal> {
         let access = Access { group: settings.group.clone(), uids: settings.uids.clone() };
+        if let Some(socket) = passed.map(Socket::passed) {
+            told(&socket, &[]);
+            return Ok(Some(Self { socket, access }));
+        }
         let mut troubles = Vec::new();
         for place in &settings.places {
             match Socket::bind(place, &access) {

@@ -1,19 +1,22 @@
 //! A daemon that lives: does what it is told, and sees what comes of rotation.
 
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
+use super::audience::{Audience, Watchdog};
 use super::consumption::Mint;
 use super::control::{self, Control};
+use super::given::Given;
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
 use super::role::{self, Role};
 use super::sites::Sites;
-use super::steering::{Shown, Steering};
+use super::steering::{Shown, Steering, role_status};
 use super::{Company, Daemon};
 use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
@@ -22,7 +25,7 @@ use crate::fatal::{Exit, Fatal};
 use crate::imds::Facts;
 use crate::log::Logging;
 use crate::store::register::Register;
-use crate::sys::detach::{Herald, Word};
+use crate::sys::detach::Word;
 use crate::sys::mark::Mark;
 use crate::sys::memory;
 use crate::sys::state::{KeyBytes, StateDirectory};
@@ -42,6 +45,7 @@ pub(super) struct House {
     /// Away from the terminal, standard error is the log file too.
     pub(super) detached: bool,
     pub(super) reading: Reading,
+    pub(super) given: Given,
     control: Option<Control>,
     shown: watch::Sender<Shown>,
     clock: Arc<dyn Clock>,
@@ -62,7 +66,7 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
-        let Daemon { settings, bound, register, key, state } = daemon;
+        let Daemon { settings, bound, register, key, state, given, control, .. } = daemon;
         let active = active(&settings);
         let facts = role::facts(&settings, active, &key, since.wall);
         let role = Role::new(active.clone(), facts, &clock);
@@ -81,6 +85,7 @@ impl House {
             logging: company.logging,
             detached,
             reading: Reading::new(company.reread),
+            given,
             control: None,
             shown,
             clock,
@@ -90,7 +95,7 @@ impl House {
             state,
         };
         house.renew_terms();
-        house.control = house.take_orders(orders)?;
+        house.control = house.take_orders(orders, control)?;
         if let Some(pid) = company.for_process {
             orders.end_with(pid);
         }
@@ -98,7 +103,11 @@ impl House {
     }
 
     /// Opens the control socket, and locks where the last run was locked.
-    fn take_orders(&self, orders: &Orders) -> Result<Option<Control>, Fatal> {
+    fn take_orders(
+        &self,
+        orders: &Orders,
+        passed: Option<UnixListener>,
+    ) -> Result<Option<Control>, Fatal> {
         let state_dir = self.state.as_ref().map(|_| self.settings.state_dir.as_path());
         let mark = state_dir.map(|folder| Mark::new(folder, LOCKED));
         if mark.as_ref().is_some_and(Mark::is_set) {
@@ -106,7 +115,8 @@ impl House {
             self.role.store.lock();
             self.role.bell.lock();
         }
-        let Some(bound) = control::Bound::new(&self.settings.control)? else { return Ok(None) };
+        let bound = control::Bound::new(&self.settings.control, passed)?;
+        let Some(bound) = bound else { return Ok(None) };
         let folders = &self.settings.control.folders;
         let steering = Steering {
             mint: Mint::new(Arc::clone(&self.register), folders, orders.sender()),
@@ -127,9 +137,10 @@ impl House {
     pub(super) async fn live(
         mut self,
         mut orders: Orders,
-        herald: &mut Option<Herald>,
+        audience: &mut Audience,
     ) -> Result<(), Fatal> {
-        let ended = self.attend(&mut orders, herald).await;
+        let ended = self.attend(&mut orders, audience).await;
+        audience.stopping(ended.as_ref().err());
         self.listeners.drain(&mut orders).await;
         if let Some(control) = self.control.take() {
             control.close().await;
@@ -138,57 +149,75 @@ impl House {
         ended
     }
 
-    async fn attend(
-        &mut self,
-        orders: &mut Orders,
-        herald: &mut Option<Herald>,
-    ) -> Result<(), Fatal> {
+    async fn attend(&mut self, orders: &mut Orders, audience: &mut Audience) -> Result<(), Fatal> {
         let mut outcomes = self.role.store.subscribe();
-        self.judge(herald)?;
-        // Nobody waits in the foreground.
+        let mut watchdog = audience.watchdog();
+        self.judge(audience)?;
+        // In the foreground of a shell, nobody waits.
         let patience = tokio::time::sleep(self.settings.ready_timeout);
         let mut patience = std::pin::pin!(patience);
         loop {
             tokio::select! {
                 order = orders.next() => match order {
                     Order::Rotate => self.role.bell.refresh(),
-                    Order::Reload(reply) => self.reading.ask(reply),
+                    Order::Reload(reply) => {
+                        audience.reloading();
+                        self.reading.ask(reply);
+                    }
                     Order::Container(reply) => {
                         // Whoever does not wait any more asks again.
                         let _ = reply.send(self.container_address());
                     }
                     Order::End => return Ok(()),
                 },
-                read = self.reading.done() => self.reload(read).await,
+                read = self.reading.done() => {
+                    self.reload(read).await;
+                    audience.status(&self.line());
+                    if !self.reading.is_running() {
+                        audience.reloaded();
+                    }
+                }
                 Ok(()) = outcomes.changed() => {
-                    self.judge(herald)?;
+                    self.judge(audience)?;
                     memory::shed_code();
                 }
-                () = &mut patience, if herald.is_some() => return Err(self.not_ready()),
+                () = watchdog.due() => self.feed(&mut watchdog),
+                () = &mut patience, if audience.waits() => return Err(self.not_ready()),
             }
         }
     }
 
     /// Whether what came of an attempt ends the daemon, or the waiting of whoever started it.
-    fn judge(&self, herald: &mut Option<Herald>) -> Result<(), Fatal> {
-        let (serves, refusal, locked) = {
+    fn judge(&self, audience: &mut Audience) -> Result<(), Fatal> {
+        let (serves, failure, locked) = {
             let state = self.role.store.read();
             let now = self.clock.now();
             let valid = state.snapshot.as_ref().is_some_and(|snapshot| snapshot.is_valid(now));
-            (valid, state.refusal(), state.locked)
+            (valid, state.failure.clone(), state.locked)
         };
-        let tell = |herald: &mut Option<Herald>, word| match herald.take() {
-            Some(herald) => herald.tell(&word).map_err(|_| nobody_waits()),
-            None => Ok(()),
-        };
-        match (serves, refusal) {
-            (true, _) => tell(herald, self.ready()),
+        audience.status(&self.line());
+        match failure {
+            _ if serves => audience.ready(&self.ready()),
             // Waiting for a human is as ready as it gets.
-            (false, _) if locked => tell(herald, locked_word()),
+            _ if locked => audience.ready(&locked_word()),
+            Some(failure) if failure.awaits_human() => audience.ready(&awaiting_word(&failure)),
             // What is valid is served to its end, also after a refusal.
-            (false, Some(refusal)) if self.settings.exit_on_refusal => Err(refused(&refusal)),
-            (false, _) => Ok(()),
+            Some(refusal) if refusal.is_refusal() && self.settings.exit_on_refusal => {
+                Err(refused(&refusal))
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// How the active role stands, in a line.
+    fn line(&self) -> String {
+        let (settings, state) = (active(&self.settings), self.role.store.read());
+        role_status(settings, &state, &self.role.bell, self.clock.now()).line()
+    }
+
+    fn feed(&self, watchdog: &mut Watchdog) {
+        let rotation = std::iter::once(self.role.bell.pulse());
+        watchdog.feel(self.listeners.pulses().chain(rotation).collect());
     }
 
     fn ready(&self) -> Word {
@@ -247,6 +276,7 @@ fn locked_word() -> Word {
     Word { code, text }
 }
 
-fn nobody_waits() -> Fatal {
-    Fatal::new(Exit::Unavailable, "whoever started this gave up waiting")
+fn awaiting_word(failure: &Failure) -> Word {
+    let hint = failure.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    Word { code: Exit::Waiting as u8, text: format!("{failure}{hint}") }
 }

@@ -4,6 +4,7 @@
 //! its connections end after the request in hand. One whose terms change keeps
 //! its socket, so that no connection in its queue is lost.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
 use crate::http::{Crowd, Listener};
+use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
 use crate::sys::memory;
 
@@ -69,6 +71,7 @@ impl Bound {
 #[derive(Debug)]
 struct Open {
     bound: Bound,
+    pulse: Pulse,
     closing: CancellationToken,
 }
 
@@ -106,6 +109,11 @@ impl Listeners {
         self.open.iter().filter_map(|open| open.bound.address()).collect()
     }
 
+    /// Of each accept loop.
+    pub(super) fn pulses(&self) -> impl Iterator<Item = Pulse> {
+        self.open.iter().map(|open| open.pulse.clone())
+    }
+
     /// As a status shows them.
     pub(super) fn shown(&self) -> Vec<ListenerStatus> {
         let bound = self.open.iter().map(|open| &open.bound);
@@ -124,21 +132,23 @@ impl Listeners {
 
     /// Begins to accept.
     pub(super) fn serve(&mut self, bound: Bound, sites: &Sites) -> Result<(), Fatal> {
-        let bug = |error| start::bug("cannot watch a listening socket", &error);
+        let bug = |error: io::Error| start::unwatched(&error);
         let socket = bound.socket.try_clone().map_err(bug)?;
+        let pulse = Pulse::default();
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             admission: Admission::new(bound.listen.allow_from.clone()),
             endpoint: sites.endpoint(bound.kind()),
             crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
+            pulse: pulse.clone(),
         };
         let closing = self.closing.child_token();
         self.connections.spawn(listener.serve(closing.clone()));
         if let Some(address) = bound.address() {
             info!(event = "listening", kind = bound.kind().as_str(), %address, "serving");
         }
-        self.open.push(Open { bound, closing });
+        self.open.push(Open { bound, pulse, closing });
         Ok(())
     }
 

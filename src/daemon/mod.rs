@@ -5,9 +5,11 @@
 //! rotation, service, drain. Whatever can fail at the start fails before the
 //! first thread exists.
 
+mod audience;
 mod consumers;
 mod consumption;
 mod control;
+mod given;
 mod house;
 mod listeners;
 mod orders;
@@ -19,6 +21,7 @@ mod steering;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,10 +33,15 @@ use crate::config::{ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};
 use crate::log::Logging;
 use crate::store::register::Register;
-use crate::sys::detach::{Herald, Word};
+use crate::sys::activation::Activation;
+use crate::sys::detach::Herald;
 use crate::sys::hardening;
+use crate::sys::notify::Notify;
 use crate::sys::pid_file::PidFile;
 use crate::sys::state::{KeyBytes, StateDirectory};
+use crate::sys::supervisor::Supervisor;
+use audience::Audience;
+use given::Given;
 use house::House;
 use listeners::Bound;
 
@@ -71,22 +79,36 @@ pub struct Daemon {
     register: Arc<Register>,
     key: KeyBytes,
     state: Option<Arc<StateDirectory>>,
+    given: Given,
+    control: Option<UnixListener>,
+    notify: Notify,
 }
 
 impl Daemon {
-    /// Takes the lock, reads the token key and the register, binds every listener.
+    /// Takes the lock, reads the token key and the register, binds every listener
+    /// that the service manager does not hold.
     ///
     /// # Errors
     /// Where any of them fails; nothing is left behind then.
-    pub fn prepare(settings: Settings) -> Result<Self, Fatal> {
+    pub fn prepare(mut settings: Settings, supervisor: Supervisor) -> Result<Self, Fatal> {
         hardening::raise_descriptor_limit();
-        let (state, key) = start::open_state(&settings)?;
+        let (state, key) = start::open_state(&settings, &supervisor)?;
         let register = consumers::register(state.as_ref())?;
-        let mut bound: Vec<_> = settings.listen.iter().map(Bound::new).collect::<Result<_, _>>()?;
+        let Supervisor { notify, sockets: Activation { imds, container, control }, .. } =
+            supervisor;
+        let given = Given::new(imds, container).map_err(|error| start::unwatched(&error))?;
+        given.settle(&mut settings);
+        let bind = |listen| match given.socket(listen) {
+            Some(Ok(socket)) => Ok(Bound::of(socket, listen.clone())),
+            Some(Err(error)) => Err(start::unwatched(&error)),
+            None => Bound::new(listen),
+        };
+        let mut bound: Vec<_> = settings.listen.iter().map(bind).collect::<Result<_, _>>()?;
         if !register.read().is_empty() && !consumers::are_provided_for(&settings.listen) {
             bound.push(consumers::bind(state.as_ref())?);
         }
-        Ok(Self { settings, bound, register, key, state: state.map(Arc::new) })
+        let state = state.map(Arc::new);
+        Ok(Self { settings, bound, register, key, state, given, control, notify })
     }
 
     /// The addresses of IMDS that are really bound, ports resolved.
@@ -108,21 +130,15 @@ impl Daemon {
     /// # Errors
     /// Where the process cannot be set up, STS refused and that was to end it, or
     /// nothing came in time for whoever waits.
-    pub fn run(self, mut company: Company) -> Result<(), Fatal> {
-        let mut herald = company.herald.take();
-        let outcome = self.live(company, &mut herald);
-        if let Some(herald) = herald {
-            let word = match &outcome {
-                Ok(()) => Fatal::new(Exit::Unavailable, "ended before the first credentials came"),
-                Err(fatal) => fatal.clone(),
-            };
-            // Gone, if it cannot be told.
-            let _ = herald.tell(&Word::from(&word));
-        }
+    pub fn run(mut self, mut company: Company) -> Result<(), Fatal> {
+        let notify = std::mem::take(&mut self.notify);
+        let mut audience = Audience::new(company.herald.take(), notify);
+        let outcome = self.live(company, &mut audience);
+        audience.dismiss(&outcome);
         outcome
     }
 
-    fn live(self, company: Company, herald: &mut Option<Herald>) -> Result<(), Fatal> {
+    fn live(self, company: Company, audience: &mut Audience) -> Result<(), Fatal> {
         // Let go last, so that the next instance finds nothing of this one.
         let state = self.state.clone();
         // The lock outlived a fork, the pid in it did not.
@@ -134,7 +150,7 @@ impl Daemon {
         let orders = Orders::from_signals()?;
         let runtime = start::runtime()?;
         let outcome = runtime.block_on(async {
-            House::open(self, company, herald.is_some(), &orders)?.live(orders, herald).await
+            House::open(self, company, audience.is_shell(), &orders)?.live(orders, audience).await
         });
         // A name that is being resolved, or a file on a dead network, must not hold up the end.
         runtime.shutdown_background();

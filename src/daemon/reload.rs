@@ -63,6 +63,11 @@ impl Reading {
         read.unwrap_or_else(|_| Err(Mistake::new("reading the settings panicked").into()))
     }
 
+    /// Files are being read, and whoever asked has not been told yet.
+    pub(super) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Tells everybody who asked before the files were read.
     fn tell(&mut self, outcome: &Result<Vec<String>, Mistakes>) {
         if std::mem::take(&mut self.again) {
@@ -86,6 +91,10 @@ struct Plan {
 impl House {
     /// Applies what was read, or says why not.
     pub(super) async fn reload(&mut self, read: Read) {
+        let read = read.map(|mut settings| {
+            self.given.settle(&mut settings);
+            settings
+        });
         let outcome = match read.and_then(|settings| self.plan(settings)) {
             Ok(plan) => Ok(self.apply(plan).await),
             Err(mistakes) => Err(mistakes),

@@ -10,20 +10,27 @@ use tracing::warn;
 use crate::config::Settings;
 use crate::fatal::{Exit, Fatal};
 use crate::sys::state::{KeyBytes, StateDirectory, Trouble, passing_key};
+use crate::sys::supervisor::Supervisor;
 use crate::sys::{hardening, sockets};
 
 /// How long a thread that resolved a name waits for another one.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// The lock and the token key; a key that ends with the process where nothing can be written.
-pub(super) fn open_state(settings: &Settings) -> Result<(Option<StateDirectory>, KeyBytes), Fatal> {
-    match StateDirectory::open(&settings.state_dir) {
-        Ok(state) => {
+pub(super) fn open_state(
+    settings: &Settings,
+    supervisor: &Supervisor,
+) -> Result<(Option<StateDirectory>, KeyBytes), Fatal> {
+    let passed = supervisor.token_key().map_err(|trouble| state_fatal(&trouble))?;
+    match (StateDirectory::open(&settings.state_dir), passed) {
+        (Ok(state), Some(key)) => Ok((Some(state), key)),
+        (Ok(state), None) => {
             let key = state.token_key().map_err(|trouble| state_fatal(&trouble))?;
             Ok((Some(state), key))
         }
-        Err(trouble @ Trouble::Taken { .. }) => Err(state_fatal(&trouble)),
-        Err(trouble) => {
+        (Err(trouble @ Trouble::Taken { .. }), _) => Err(state_fatal(&trouble)),
+        (Err(_), Some(key)) => Ok((None, key)),
+        (Err(trouble), None) => {
             warn!(%trouble, "no state directory: metadata tokens will end with this process");
             Ok((None, passing_key()))
         }
@@ -75,6 +82,11 @@ pub(super) fn runtime() -> Result<Runtime, Fatal> {
         .thread_keep_alive(IDLE_THREAD)
         .build()
         .map_err(|error| bug("cannot start the runtime", &error))
+}
+
+/// A listening socket that cannot be used; nobody can do anything about it.
+pub(super) fn unwatched(error: &io::Error) -> Fatal {
+    bug("cannot watch a listening socket", error)
 }
 
 pub(super) fn bug(what: &str, error: &io::Error) -> Fatal {

@@ -20,7 +20,7 @@ use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
 use crate::rotation::task::Bell;
 use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
-use crate::store::Store;
+use crate::store::{State, Store};
 use crate::sys::mark::Mark;
 
 /// Whoever asks for credentials that are not there waits no longer than this.
@@ -55,14 +55,6 @@ impl Steer for Steering {
     fn status(&self) -> Status {
         let now = self.clock.now();
         let (shown, state) = (self.shown.borrow(), self.store.read());
-        let held = Held {
-            snapshot: state.snapshot.as_deref(),
-            failure: state.failure.as_ref(),
-            account: &state.facts().account,
-            locked: state.locked,
-            failed: &state.failed,
-        };
-        let standing = *self.bell.standing().borrow();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -73,7 +65,7 @@ impl Steer for Steering {
             active: shown.role.name.clone(),
             control: Some(self.socket.clone()),
             listeners: shown.listeners.clone(),
-            roles: vec![RoleStatus::new(&shown.role, held, standing, now)],
+            roles: vec![role_status(&shown.role, &state, &self.bell, now)],
             clients: self.clients.list(),
         }
     }
@@ -191,6 +183,24 @@ impl Steer for Steering {
         let (mint, name) = (self.mint.clone(), name.to_owned());
         Box::pin(async move { mint.revoke(&name).await })
     }
+}
+
+/// How a role stands, as everybody is told.
+pub(super) fn role_status(
+    settings: &RoleSettings,
+    state: &State,
+    bell: &Bell,
+    now: Now,
+) -> RoleStatus {
+    let held = Held {
+        snapshot: state.snapshot.as_deref(),
+        failure: state.failure.as_ref(),
+        account: &state.facts().account,
+        locked: state.locked,
+        failed: &state.failed,
+    };
+    let standing = *bell.standing().borrow();
+    RoleStatus::new(settings, held, standing, now)
 }
 
 impl Steering {

@@ -21,6 +21,7 @@ use super::endpoint::Endpoint;
 use super::hops::Hops;
 use super::rarely::Rarely;
 use crate::access::policy::{Admission, Origin};
+use crate::pulse::Pulse;
 
 /// How long the loop rests when the machine has no descriptor or memory left.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +41,8 @@ pub struct Listener {
     pub crowd: Arc<Crowd>,
     /// Knows every open connection.
     pub connections: TaskTracker,
+    /// Tells whether the loop still turns.
+    pub pulse: Pulse,
 }
 
 type Accepted = (TcpStream, SocketAddr, Presence);
@@ -53,6 +56,7 @@ impl Listener {
                 // Whoever comes after a reload is judged by the listener of then.
                 biased;
                 () = closing.cancelled() => return,
+                () = self.pulse.beat() => None,
                 accepted = self.accept(&exhaustion) => accepted,
             };
             if let Some((stream, peer, presence)) = accepted {

@@ -22,6 +22,7 @@ use super::standing::Standing;
 use crate::clock::{BootTime, Clock};
 use crate::credentials::Grant;
 use crate::failure::{Failure, Kind};
+use crate::pulse::Pulse;
 
 /// How long one attempt may take, a `credential_process` and a chain included.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -38,6 +39,7 @@ struct Orders {
     demandable: AtomicU64,
     locked: watch::Sender<bool>,
     standing: watch::Sender<Standing>,
+    pulse: Pulse,
 }
 
 impl Bell {
@@ -65,6 +67,12 @@ impl Bell {
     /// Attempts begin again, with nothing held.
     pub fn unlock(&self) {
         self.0.locked.send_replace(false);
+    }
+
+    /// Tells whether rotation still turns.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.0.pulse.clone()
     }
 
     /// How the role stands, now and after each event.
@@ -141,19 +149,22 @@ impl<A: Alarm> Rotation<A> {
             if step.attempt {
                 flight = Some(self.attempt());
             }
-            event = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                Ok(()) = locked.changed() => {
-                    flight = None;
-                    // Forgets even where it was unlocked again meanwhile.
-                    let _ = machine.on(Event::Lock, self.clock.now(), 0.0);
-                    if *locked.borrow_and_update() { Event::Lock } else { Event::Unlock }
-                }
-                outcome = landing(&mut flight) => outcome.map_or_else(Event::Failed, Event::Got),
-                () = self.bell.0.refresh.notified() => Event::Refresh,
-                rang = self.alarm.ring_at(step.alarm) => self.rang(rang),
-                () = self.bell.0.demand.notified() => Event::Demand,
+            event = loop {
+                break tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return,
+                    Ok(()) = locked.changed() => {
+                        flight = None;
+                        // Forgets even where it was unlocked again meanwhile.
+                        let _ = machine.on(Event::Lock, self.clock.now(), 0.0);
+                        if *locked.borrow_and_update() { Event::Lock } else { Event::Unlock }
+                    }
+                    outcome = landing(&mut flight) => outcome.map_or_else(Event::Failed, Event::Got),
+                    () = self.bell.0.refresh.notified() => Event::Refresh,
+                    rang = self.alarm.ring_at(step.alarm) => self.rang(rang),
+                    () = self.bell.0.demand.notified() => Event::Demand,
+                    () = self.bell.0.pulse.beat() => continue,
+                };
             };
         }
     }

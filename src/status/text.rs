@@ -94,6 +94,25 @@ impl Status {
     }
 }
 
+impl RoleStatus {
+    /// One line for a service manager: the role, how it stands, and until when.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = match (self.state, self.expires) {
+            (State::Fresh | State::Stale, Some(expires)) => {
+                format!("{}: credentials until {}", self.name, absolute(expires))
+            }
+            (State::Waiting, _) => format!("{}: no credentials yet", self.name),
+            _ => format!("{}: {}", self.name, self.state.word()),
+        };
+        if let Some(error) = &self.last_error {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "; {} ({})", error.message, error.code);
+        }
+        line
+    }
+}
+
 struct Table {
     text: String,
     paint: Paint,

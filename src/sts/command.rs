@@ -27,7 +27,7 @@ const LONGEST_OUTPUT: usize = 128 * 1024;
 const INSIDE: &str = "ASSUMED_INSIDE";
 
 /// Variables that lead to a credentials endpoint, or to our service manager.
-const KEPT_BACK: [&str; 9] = [
+const KEPT_BACK: [&str; 12] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -36,7 +36,10 @@ const KEPT_BACK: [&str; 9] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "NOTIFY_SOCKET",
     "LISTEN_FDS",
+    "LISTEN_FDNAMES",
     "LISTEN_PID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
 ];
 
 /// A command, and the key under which the user set it.

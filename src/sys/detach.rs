@@ -103,7 +103,9 @@ pub fn errors_to(file: &File) {
 /// Who started this process and wants to keep it: it must not detach then.
 #[must_use]
 pub fn supervisor(environment: &Environment) -> Option<&'static str> {
-    if environment.get("NOTIFY_SOCKET").is_some() {
+    let own = std::process::id().to_string();
+    let has_sockets = environment.get("LISTEN_PID") == Some(own.as_str());
+    if has_sockets || environment.get("NOTIFY_SOCKET").is_some() {
         return Some("systemd");
     }
     let job = environment.get("XPC_SERVICE_NAME").is_some_and(|name| name != "0");

@@ -1,6 +1,7 @@
 //! The door to the operating system: files of the state directory, sockets,
 //! signals, limits, timers.
 
+pub mod activation;
 pub mod birth;
 pub mod detach;
 pub mod ending;
@@ -9,11 +10,13 @@ pub mod hardening;
 pub mod identity;
 pub mod mark;
 pub mod memory;
+pub mod notify;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;
 pub mod signals;
 pub mod sockets;
 pub mod state;
+pub mod supervisor;
 pub mod vault;
 pub mod wake;

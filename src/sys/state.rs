@@ -18,6 +18,7 @@ use super::private::PrivateFile;
 
 const LOCK: &str = "lock";
 const KEY: &str = "token.key";
+const DAMAGED: &str = "the token key is damaged: it should have 32 bytes";
 
 /// The bytes that metadata tokens are signed with.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
@@ -212,6 +213,17 @@ pub fn passing_key() -> KeyBytes {
     key
 }
 
+/// A key that the service manager handed over: whoever put it there set its mode.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub(super) fn read_passed_key(path: &Path) -> Result<KeyBytes, Trouble> {
+    let trouble = |cause| Trouble::Io { path: path.to_owned(), cause };
+    let bytes = Zeroizing::new(fs::read(path).map_err(trouble)?);
+    let key = <[u8; 32]>::try_from(bytes.as_slice());
+    key.map(Zeroizing::new).map_err(|_| Trouble::BadKey { path: path.to_owned(), why: DAMAGED })
+}
+
 fn lock(directory: &Path) -> Result<File, Trouble> {
     let path = directory.join(LOCK);
     let trouble = |cause| Trouble::Io { path: path.clone(), cause };
@@ -267,7 +279,7 @@ fn read_key(mut file: File, path: &Path) -> Result<KeyBytes, Trouble> {
     }
     let mut key = KeyBytes::default();
     if found.len() != 32 {
-        return Err(bad("the token key is damaged: it should have 32 bytes"));
+        return Err(bad(DAMAGED));
     }
     file.read_exact(key.as_mut()).map_err(trouble)?;
     Ok(key)
