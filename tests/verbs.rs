@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use assumed::emulator::{Role, Trust};
@@ -281,4 +282,73 @@ fn completions_know_the_verbs() {
         let text = verb(&home, &["completions", shell]).well();
         assert!(text.contains("credential-process") && text.contains("unlock"), "{shell}");
     }
+}
+
+/// The lines about one thing: grade and text.
+fn told<'a>(report: &'a str, about: &str) -> Vec<(&'a str, &'a str)> {
+    let fields = |line: &'a str| {
+        let (grade, rest) = line.split_at_checked(6)?;
+        let rest = rest.strip_prefix(about)?;
+        Some((grade.trim(), rest.trim()))
+    };
+    report.lines().filter_map(fields).filter(|(grade, _)| !grade.is_empty()).collect()
+}
+
+#[test]
+fn the_doctor_finds_nothing_wrong_where_all_is_well() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(home.path().join(".aws/credentials"), private).unwrap();
+    let (daemon, address) = serving(&home);
+    let examine = |more: &[&str]| {
+        let mut command = home.command(&[&["doctor"], more].concat());
+        // The doctor looks at what `run` would read here.
+        command.env("AWS_PROFILE", "dev").env("AWS_EC2_METADATA_DISABLED", "true");
+        Done::of(&mut command)
+    };
+    let report = examine(&[]).well();
+    assert!(report.lines().all(|line| line.chars().count() <= 80), "{report}");
+    assert_eq!(told(&report, "metadata")[0].0, "ok", "{report}");
+    assert!(told(&report, "metadata")[0].1.contains(&format!("http://{address} lists deploy")));
+    for about in ["daemon", "role", "files", "state", "sts", "clock"] {
+        assert_eq!(told(&report, about)[0].0, "ok", "{about}: {report}");
+    }
+    let settings = told(&report, "settings");
+    assert_eq!(settings[0], ("ok", "valid; role dev"));
+    let rivals: Vec<&str> = settings[1..].iter().map(|(grade, _)| *grade).collect();
+    assert_eq!(rivals, ["warn", "warn"], "the profile, and what is disabled: {report}");
+    let asked = sts.emulator.asked().len();
+    let offline = examine(&["--offline", "--json"]).json();
+    assert!(offline["findings"].as_array().unwrap().iter().all(|one| one["grade"] != "fail"));
+    assert_eq!(sts.emulator.asked().len(), asked);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn the_doctor_names_each_illness_and_ends_with_its_code() {
+    let home = Home::new();
+    let report = Done::of(home.command(&["doctor", "--offline"]).env("AWS_PROFILE", "gone"));
+    assert_eq!(report.code, Some(78), "{report:?}");
+    assert_eq!(told(&report.stdout, "settings")[0].0, "fail");
+
+    let sts = Sts::start(sessions_of(3600));
+    distrust(&sts);
+    let home = self::home(&sts);
+    let open = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(home.path().join(".aws/credentials"), open).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = home.path().join("config.toml");
+    fs::write(&config, format!("roles = [\"profile:dev\"]\nlisten = [\"{address}\"]\n")).unwrap();
+    let report = verb(&home, &["--config", config.to_str().unwrap(), "doctor"]);
+    assert_eq!(report.code, Some(78), "that of the first failure: {report:?}");
+    let report = report.stdout;
+    assert_eq!(told(&report, "daemon"), [("warn", "no daemon runs")]);
+    let listener = told(&report, "listener");
+    assert_eq!(listener, [("fail", format!("another program has {address}").as_str())]);
+    assert!(told(&report, "sts")[0].1.contains("dev, by http://127.0.0.1:"), "{report}");
+    assert_eq!(told(&report, "sts")[0].0, "fail");
+    let files: Vec<&str> = told(&report, "files").iter().map(|(grade, _)| *grade).collect();
+    assert_eq!(files, ["fail", "warn"], "{report}");
 }

@@ -188,7 +188,7 @@ fn warn_of_keys() {
 }
 
 /// Where programs on this host find a listener.
-fn reached_at(bound: SocketAddr) -> SocketAddr {
+pub(super) fn reached_at(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

@@ -11,6 +11,7 @@ mod completions;
 mod conformance;
 mod demo;
 mod detached;
+mod doctor;
 mod env;
 mod exec;
 mod inputs;
@@ -88,6 +89,7 @@ enum Verb {
     Env(env::Env),
     CredentialProcess(env::CredentialProcess),
     Token(token::Token),
+    Doctor(doctor::Doctor),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Completions(completions::Completions),
@@ -118,6 +120,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Env(env) => env::env(&env, globals),
         Verb::CredentialProcess(order) => env::credential_process(&order, globals),
         Verb::Token(token) => token::main(&token, globals),
+        Verb::Doctor(doctor) => doctor::main(&doctor, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
         Verb::Completions(completions) => Ok(completions::main(&completions)),

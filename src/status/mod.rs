@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use clients::{Clients, Seen};
 pub use role::{Complaint, Held, RoleStatus, State};
 pub use span::{absolute, relative, short};
-pub use text::Paint;
+pub use text::{Paint, wrapped};
 
 /// The whole daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -185,7 +185,8 @@ impl Table {
 
 /// The text in lines of at most `width`, cut between words where that can be.
 /// What could steer a terminal is left out.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let text: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
     let mut lines = Vec::new();
     let mut rest = text.as_slice();

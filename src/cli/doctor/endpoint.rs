@@ -1,0 +1,136 @@
+//! Listeners: whether they answer as they should, and who else does.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::Finding;
+use crate::cli::env::reached_at;
+use crate::cli::inputs::Found;
+use crate::config::ListenKind;
+use crate::fatal::Exit;
+use crate::status::Status;
+use crate::sys::sockets;
+
+/// Where SDKs ask that were told nothing.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
+/// A listener on this host needs no longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Nobody else is waited for long.
+const GLANCE: Duration = Duration::from_millis(300);
+
+pub(super) fn look(read: Option<&Found>, status: Option<&Status>, found: &mut Vec<Finding>) {
+    let mut served = Vec::new();
+    match (status, read) {
+        (Some(status), _) => {
+            for listener in &status.listeners {
+                let address = reached_at(listener.address);
+                served.push(address);
+                found.push(if listener.kind == ListenKind::Imds.as_str() {
+                    metadata(address, status)
+                } else {
+                    consumers(address)
+                });
+            }
+        }
+        (None, Some(read)) => {
+            let wanted = read.settings.listen.iter().map(|listen| listen.address);
+            found.extend(wanted.map(free));
+        }
+        (None, None) => {}
+    }
+    if !served.contains(&USUAL) {
+        found.extend(elsewhere());
+    }
+}
+
+/// As an SDK would: a metadata token first, then the role that is listed.
+fn metadata(address: SocketAddr, status: &Status) -> Finding {
+    let about = "metadata";
+    let token = exchange(
+        address,
+        &format!(
+            "PUT /latest/api/token HTTP/1.1\r\nHost: {address}\r\n\
+             X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
+        ),
+    );
+    let answer = token.and_then(|(code, token)| match code {
+        200 => exchange(
+            address,
+            &format!(
+                "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1\r\n\
+                 Host: {address}\r\nX-aws-ec2-metadata-token: {token}\r\n\r\n"
+            ),
+        ),
+        code => Ok((code, String::new())),
+    });
+    let role = status.role(None).map(|role| role.role_name.as_str()).unwrap_or_default();
+    match answer {
+        Ok((200, listed)) if listed == role => {
+            Finding::ok(about, format!("http://{address} lists {role}"))
+        }
+        Ok((403, _)) if status.locked => {
+            Finding::warn(about, format!("http://{address} is locked"))
+                .hint("`assumed unlock` assumes anew")
+        }
+        Ok((code, _)) => {
+            Finding::fail(Exit::Unavailable, about, format!("http://{address} answers {code}"))
+                .hint("is it really the daemon that listens there?")
+        }
+        Err(error) => Finding::fail(Exit::Unavailable, about, format!("http://{address}: {error}"))
+            .hint("does a firewall stand between programs and the daemon?"),
+    }
+}
+
+/// Nobody is served without a token of its own.
+fn consumers(address: SocketAddr) -> Finding {
+    let about = "container";
+    let get =
+        format!("GET /v1/credentials/x HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    match exchange(address, &get) {
+        Ok((401, _)) => Finding::ok(about, format!("http://{address} wants a token")),
+        Ok((code, _)) => {
+            Finding::fail(Exit::Unavailable, about, format!("http://{address} answers {code}"))
+        }
+        Err(error) => Finding::fail(Exit::Unavailable, about, format!("http://{address}: {error}")),
+    }
+}
+
+/// Whether a daemon could have an address.
+fn free(address: SocketAddr) -> Finding {
+    let about = "listener";
+    match sockets::listen(address) {
+        Ok(_) => Finding::ok(about, format!("{address} is free")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Finding::fail(Exit::Unavailable, about, format!("another program has {address}"))
+                .hint(format!("`ss -ltnp sport = :{}` names it", address.port()))
+        }
+        Err(error) => Finding::fail(Exit::Unavailable, about, format!("{address}: {error}"))
+            .hint("low ports need CAP_NET_BIND_SERVICE, and an address has to exist"),
+    }
+}
+
+/// Another metadata service, which SDKs ask that do not know of ours.
+fn elsewhere() -> Option<Finding> {
+    TcpStream::connect_timeout(&USUAL, GLANCE).ok()?;
+    let what = format!("somebody else answers at {USUAL}");
+    Some(
+        Finding::warn("metadata", what).hint(
+            "programs need AWS_EC2_METADATA_SERVICE_ENDPOINT to find the daemon: `assumed env`",
+        ),
+    )
+}
+
+/// The status and body of one answer.
+fn exchange(address: SocketAddr, request: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let code = text.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let code = code.ok_or_else(|| io::Error::other("the answer is no HTTP"))?;
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    Ok((code, body.unwrap_or_default()))
+}

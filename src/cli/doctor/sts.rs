@@ -1,0 +1,69 @@
+//! STS: one attempt as the daemon makes it, from this user's files and environment.
+
+use std::sync::Arc;
+
+use super::{Finding, Grade};
+use crate::cli::inputs::Found;
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::Grant;
+use crate::failure::{Failure, Kind};
+use crate::fatal::{Exit, Fatal};
+use crate::rotation::arrival;
+use crate::rotation::port::Assume;
+use crate::sts::{self, RoleChain};
+
+pub(super) fn look(read: Found, found: &mut Vec<Finding>) -> Result<(), Fatal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Fatal::new(Exit::Bug, format!("cannot start the runtime: {error}")))?;
+    for role in read.settings.roles {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let endpoint = sts::endpoint(&role.source).unwrap_or_else(|| "STS".to_owned());
+        let begun = clock.now();
+        let chain = RoleChain::new(role.source, Arc::clone(&clock));
+        let outcome = runtime.block_on(async {
+            tokio::time::timeout(crate::rotation::task::PATIENCE, chain.attempt()).await
+        });
+        let took = clock.now().boot.since(begun.boot).as_millis();
+        match outcome {
+            Ok(Ok(grant)) => {
+                let what = format!("{} can be assumed; {endpoint}, {took} ms", role.name);
+                found.push(Finding::ok("sts", what));
+                found.push(skew(&grant, &*clock));
+            }
+            Ok(Err(failure)) => found.push(failed(&role.name, &endpoint, &failure)),
+            Err(_) => {
+                found.push(Finding::fail(Exit::Unavailable, "sts", format!("{endpoint} hangs")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn skew(grant: &Grant, clock: &dyn Clock) -> Finding {
+    match (grant.date, arrival::skew(grant.date, clock.now())) {
+        (None, _) => Finding::ok("clock", "nobody to compare with"),
+        (Some(_), None) => Finding::ok("clock", "agrees with that of STS"),
+        (Some(_), Some(skew)) => Finding::fail(
+            Exit::Unavailable,
+            "clock",
+            format!("this machine's clock is wrong by {skew:#}"),
+        )
+        .hint("set it, or have it set: systemctl status systemd-timesyncd"),
+    }
+}
+
+fn failed(role: &str, endpoint: &str, failure: &Failure) -> Finding {
+    let (grade, about) = match failure.kind {
+        Kind::NoBase => (Grade::Fail(Exit::Waiting), "base"),
+        Kind::NeedsHuman => (Grade::Warn, "base"),
+        Kind::Refused => (Grade::Fail(Exit::Refused), "sts"),
+        Kind::WrongClock(_) => (Grade::Fail(Exit::Unavailable), "clock"),
+        Kind::Unreachable | Kind::Throttled | Kind::Nonsense => {
+            (Grade::Fail(Exit::Unavailable), "sts")
+        }
+        Kind::Panicked => (Grade::Fail(Exit::Bug), "sts"),
+    };
+    Finding::new(grade, about, format!("{role}, by {endpoint}: {failure}"))
+        .hinted(failure.hint.as_ref())
+}
