@@ -43,12 +43,6 @@ pub struct State {
 }
 
 impl State {
-    /// The last attempt's failure, where STS refused.
-    #[must_use]
-    pub fn refusal(&self) -> Option<Failure> {
-        self.failure.clone().filter(Failure::is_refusal)
-    }
-
     /// What is known about the role by now.
     #[must_use]
     pub const fn facts(&self) -> &Facts {

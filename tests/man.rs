@@ -20,7 +20,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ("64", "The command line was wrong."),
             ("69", "No daemon answers, or credentials were not there in time."),
             ("70", "A bug of ours."),
-            ("75", "A human is needed: a login, an unlock."),
+            ("75", "A human is needed: a code, a login, an assertion, an unlock."),
             ("77", "STS refused, or the daemon does not take orders from this user."),
             ("78", "The settings are wrong."),
         ],

@@ -314,7 +314,7 @@ async fn a_wrong_code_is_told_in_the_words_of_sts_and_asked_for_again() {
     let told = failure(&chain).await;
     assert_eq!(told.message, "this MFA code has been sent already");
     assert_eq!(rig.actions(), ["GetSessionToken"]);
-    rig.sessions.hand_in(&SERIAL.parse().unwrap(), &Secret::new("654321")).unwrap();
+    rig.reception.code(&SERIAL.parse().unwrap(), &Secret::new("654321")).unwrap();
     grant(&chain).await;
     assert_eq!(rig.actions()[1..], ["GetSessionToken", "AssumeRole"]);
 }
@@ -524,10 +524,6 @@ async fn what_sts_would_refuse_is_a_mistake_with_a_place() {
         ),
         (format!("{role}mfa_command = x\n"), "4:15: mfa_command: stands without mfa_serial"),
         (
-            format!("{role}mfa_serial = {SERIAL}\n"),
-            "4:14: mfa_serial: an MFA code is wanted, and nothing says where it comes from",
-        ),
-        (
             format!("{role}mfa_serial = {SERIAL}\nmfa_command = x\nmfa_session = 37h\n"),
             "6:15: mfa_session: not a session duration",
         ),
@@ -544,7 +540,6 @@ async fn what_sts_would_refuse_is_a_mistake_with_a_place() {
             format!("{web}web_identity_token_command = x\n"),
             "3:27: web_identity_token_file: stands beside web_identity_token_command",
         ),
-        (saml.clone(), "3:17: principal_arn: stands without saml_assertion_file"),
         (
             format!("role_arn = {ARN}\nsaml_assertion_file = /saml\n"),
             "3:23: saml_assertion_file: stands without principal_arn",

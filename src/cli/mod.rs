@@ -14,6 +14,7 @@ mod detached;
 mod doctor;
 mod env;
 mod exec;
+mod give;
 mod inputs;
 mod orders;
 mod outlook;
@@ -83,6 +84,9 @@ enum Verb {
     Refresh(orders::Refresh),
     Reload(orders::Reload),
     Stop(orders::Stop),
+    Mfa(give::Mfa),
+    Saml(give::Saml),
+    Login(give::Login),
     Lock(orders::Lock),
     Unlock(orders::Unlock),
     Exec(exec::Exec),
@@ -114,6 +118,9 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Refresh(refresh) => orders::refresh(&refresh, globals),
         Verb::Reload(_) => orders::reload(globals),
         Verb::Stop(_) => orders::stop(globals),
+        Verb::Mfa(mfa) => give::mfa(mfa, globals),
+        Verb::Saml(saml) => give::saml(&saml, globals),
+        Verb::Login(login) => give::login(&login, globals),
         Verb::Lock(lock) => orders::lock(&lock, globals),
         Verb::Unlock(_) => orders::unlock(globals),
         Verb::Exec(exec) => exec::main(&exec, globals),

@@ -28,16 +28,20 @@ pub(super) struct Refresh {
 pub(super) fn refresh(refresh: &Refresh, globals: &Globals) -> Result<ExitCode, Fatal> {
     let daemon = Daemon::find(globals)?;
     let role: RoleStatus = daemon.post("/v1/refresh", &named(refresh.role.as_deref()))?;
+    rotated(&role, globals);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an attempt brought.
+pub(super) fn rotated(role: &RoleStatus, globals: &Globals) {
     if globals.json {
-        say_json(&role);
-        return Ok(ExitCode::SUCCESS);
+        return say_json(role);
     }
     let (name, generation) = (&role.name, role.generation);
     let ends = role.expires.zip(role.obtained).map_or_else(String::new, |(expires, obtained)| {
         format!(", expires {} ({})", absolute(expires), relative(expires, obtained))
     });
     say(&format!("{name}: generation {generation}{ends}\n"));
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Have the daemon read its settings again

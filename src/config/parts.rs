@@ -127,13 +127,6 @@ pub(super) fn mfa(keys: &Keys<'_>, mistakes: &mut Mistakes) -> Option<Mfa> {
         return None;
     };
     let command = command("mfa_command", keys);
-    if command.is_none() {
-        mistakes.push(
-            serial
-                .mistake("an MFA code is wanted, and nothing says where it comes from")
-                .hint("set mfa_command to a command that prints the code"),
-        );
-    }
     let session: Option<UserSessionDuration> = mistakes.note(span("mfa_session", keys));
     let serial: Option<MfaSerial> = mistakes.note(serial.parse());
     Some(Mfa { serial: serial?, command, session: session? })

@@ -8,7 +8,7 @@ use super::setting::Keys;
 use crate::environment::Environment;
 use crate::role::{Partition, RoleArn};
 use crate::sts::request::{
-    FederationName, FederationToken, PrincipalArn, Saml, SessionToken, WebIdentity,
+    FederationName, FederationToken, PrincipalArn, Saml, SessionToken, TextSource, WebIdentity,
 };
 
 const TOKEN: [&str; 2] = ["web_identity_token_file", "web_identity_token_command"];
@@ -46,19 +46,13 @@ pub(super) fn saml(
     let partition = role_arn.as_ref().map(RoleArn::partition);
     let principal_arn = principal_arn(keys, partition, mistakes);
     let assertion = mistakes.note(parts::text_source(ASSERTION, keys, environment));
-    if let (Some(None), Some(there)) = (&assertion, keys.get("principal_arn")) {
-        mistakes.push(
-            there
-                .mistake("stands without saml_assertion_file")
-                .hint("add it, or saml_assertion_command, which prints the response"),
-        );
-    }
     let duration = mistakes.note(parts::span("duration_seconds", keys));
     let policies = parts::policies(keys, partition, environment, mistakes);
     Some(Saml {
         role_arn: role_arn?,
         principal_arn: principal_arn?,
-        assertion: assertion??,
+        // Without a file or a command somebody brings it.
+        assertion: assertion?.unwrap_or(TextSource::HandedIn),
         duration: duration?,
         policies: policies?,
     })

@@ -369,8 +369,6 @@ fn every_mistake_is_told_at_once_in_reading_order() {
          hint: it is 900 to 43200 whole seconds\n\
          config:6:21: role_session_name: not a role session name\n\
          hint: its placeholders are {user}, {host} and {pid}\n\
-         config:7:14: mfa_serial: an MFA code is wanted, and nothing says where it comes from\n\
-         hint: set mfa_command to a command that prints the code\n\
          config:7:14: mfa_serial: not an MFA serial\n\
          hint: it has 9 to 256 characters\n\
          config:9:1: neither a section nor a key with a value\n\

@@ -24,7 +24,7 @@ use tracing::debug;
 use zeroize::Zeroizing;
 
 use super::consumer::Peer;
-use super::order::{MOST_BYTES, Order};
+use super::order::{MOST_BYTES, Order, most_bytes};
 use super::port::Steer;
 use super::refusal::{Code, Refusal};
 use crate::credentials::Credentials;
@@ -100,7 +100,7 @@ async fn respond(
 
 async fn read(request: Request<Incoming>) -> Result<Order, Refusal> {
     let (head, body) = request.into_parts();
-    let body = timeout(SPEAKING, Limited::new(body, MOST_BYTES).collect()).await;
+    let body = timeout(SPEAKING, Limited::new(body, most_bytes(head.uri.path())).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(_)) => {
@@ -129,6 +129,10 @@ impl Host {
             Order::Metrics => Ok(text(steer.status().metrics())),
             Order::Refresh(role) => {
                 steer.refresh(role.as_deref()).await?;
+                self.role(role.as_deref())
+            }
+            Order::HandIn(role, gift) => {
+                steer.hand_in(role.as_deref(), gift).await?;
                 self.role(role.as_deref())
             }
             Order::Reload => {

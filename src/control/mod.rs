@@ -16,7 +16,7 @@ mod socket;
 
 pub use consumer::{Listed, Minted, Peer, Wanted};
 pub use link::Link;
-pub use port::{Pending, Steer};
+pub use port::{Gift, Pending, Steer};
 pub use refusal::{Code, Refusal};
 pub use server::Server;
 pub use socket::{Access, Socket, Trouble};

@@ -6,10 +6,19 @@
 use serde::Deserialize;
 
 use super::consumer::Wanted;
+use super::port::Gift;
 use super::refusal::{Code, Refusal};
+use crate::secret::Secret;
 
 /// The most that a body may measure.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
+/// The same where a SAML response is handed in.
+const MOST_OF_A_RESPONSE: usize = 256 * 1024;
+
+/// The most that a body for this path may measure.
+pub(super) fn most_bytes(path: &str) -> usize {
+    if path == "/v1/saml" { MOST_OF_A_RESPONSE } else { MOST_BYTES }
+}
 
 /// Something to do, or to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +36,7 @@ pub(super) enum Order {
     Consumers,
     Mint(Wanted),
     Revoke(String),
+    HandIn(Option<String>, Gift),
 }
 
 #[derive(Default, Deserialize)]
@@ -37,6 +47,20 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct Role {
     role: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MfaCode {
+    role: Option<String>,
+    code: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assertion {
+    role: Option<String>,
+    assertion: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,6 +86,8 @@ const PATHS: &[(&str, &str)] = &[
     ("/v1/unlock", "POST"),
     ("/v1/credentials", "POST"),
     ("/v1/tokens", "GET and POST"),
+    ("/v1/mfa", "POST"),
+    ("/v1/saml", "POST"),
 ];
 
 impl Order {
@@ -81,6 +107,8 @@ impl Order {
             ("POST", "/v1/refresh") => Self::Refresh(role()?),
             ("POST", "/v1/credentials") => Self::Credentials(role()?),
             ("POST", "/v1/lock") => Self::Lock { forget: members::<Lock>(body)?.forget },
+            ("POST", "/v1/mfa") => code(body)?,
+            ("POST", "/v1/saml") => assertion(body)?,
             ("POST", "/v1/reload") => bare(body, Self::Reload)?,
             ("POST", "/v1/stop") => bare(body, Self::Stop)?,
             ("POST", "/v1/unlock") => bare(body, Self::Unlock)?,
@@ -109,6 +137,8 @@ impl Order {
             Self::Lock { .. } => Some("lock"),
             Self::Unlock => Some("unlock"),
             Self::Credentials(_) => Some("credentials"),
+            Self::HandIn(_, Gift::Code(_)) => Some("mfa"),
+            Self::HandIn(_, Gift::Assertion(_)) => Some("saml"),
             Self::Mint(_) => Some("mint"),
             Self::Revoke(_) => Some("revoke"),
         }
@@ -160,6 +190,18 @@ fn decoded(text: &str) -> Result<String, Refusal> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
+fn code(body: &[u8]) -> Result<Order, Refusal> {
+    let MfaCode { role, code } = members(body)?;
+    let code = code.ok_or_else(|| bad("the member code is missing"))?;
+    Ok(Order::HandIn(role, Gift::Code(Secret::new(code))))
+}
+
+fn assertion(body: &[u8]) -> Result<Order, Refusal> {
+    let Assertion { role, assertion } = members(body)?;
+    let response = assertion.ok_or_else(|| bad("the member assertion is missing"))?;
+    Ok(Order::HandIn(role, Gift::Assertion(Secret::new(response))))
+}
+
 fn bare(body: &[u8], order: Order) -> Result<Order, Refusal> {
     members::<Nothing>(body).map(|Nothing {}| order)
 }
@@ -208,6 +250,9 @@ mod tests {
         let wanted = Wanted { kept: true, ..Wanted::default() };
         assert_eq!(read("POST", "/v1/tokens", "{\"kept\":true}"), Ok(Order::Mint(wanted)));
         assert_eq!(read("DELETE", "/v1/tokens/a%40b", ""), Ok(Order::Revoke("a@b".to_owned())));
+        let given = read("POST", "/v1/mfa", "{\"code\":\"123456\"}").unwrap();
+        assert_eq!(given, Order::HandIn(None, Gift::Code(Secret::new("123456"))));
+        assert!(!format!("{given:?}").contains("123456"));
     }
 
     #[test]
@@ -231,6 +276,9 @@ mod tests {
             ("GET", "/v1/tokens/ci", "", Code::MethodNotAllowed),
             ("DELETE", "/v1/tokens", "", Code::MethodNotAllowed),
             ("POST", "/v1/tokens", "{\"lifetime\":7}", Code::BadRequest),
+            ("POST", "/v1/mfa", "{}", Code::BadRequest),
+            ("POST", "/v1/saml", "{\"code\":\"123456\"}", Code::BadRequest),
+            ("GET", "/v1/mfa", "", Code::MethodNotAllowed),
         ] {
             assert_eq!(read(method, target, body), Err(code), "{method} {target} {body}");
         }

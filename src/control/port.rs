@@ -6,10 +6,37 @@ use std::pin::Pin;
 use super::consumer::{Listed, Minted, Peer, Wanted};
 use super::refusal::Refusal;
 use crate::credentials::Credentials;
+use crate::secret::Secret;
 use crate::status::Status;
 
 /// What comes of an order that takes its time.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+
+/// What a human hands in.
+#[derive(Debug, Clone)]
+pub enum Gift {
+    /// An MFA code.
+    Code(Secret),
+    /// The response of an identity provider.
+    Assertion(Secret),
+}
+
+impl Gift {
+    fn secret(&self) -> &str {
+        match self {
+            Self::Code(text) | Self::Assertion(text) => text.expose(),
+        }
+    }
+}
+
+impl PartialEq for Gift {
+    fn eq(&self, other: &Self) -> bool {
+        let alike = matches!(self, Self::Code(_)) == matches!(other, Self::Code(_));
+        alike && self.secret() == other.secret()
+    }
+}
+
+impl Eq for Gift {}
 
 /// Whoever carries orders out.
 ///
@@ -39,6 +66,9 @@ pub trait Steer: Send + Sync + 'static {
     /// # Errors
     /// Where the mark of the lock cannot be removed.
     fn unlock(&self) -> Result<(), Refusal>;
+
+    /// Takes what was waited for, and waits for what an attempt with it comes to.
+    fn hand_in(&self, role: Option<&str>, gift: Gift) -> Pending<()>;
 
     /// What is served, or what the next attempt brings.
     fn credentials(&self, role: Option<&str>) -> Pending<Credentials>;

@@ -25,6 +25,7 @@ use crate::fatal::{Exit, Fatal};
 use crate::imds::Facts;
 use crate::log::Logging;
 use crate::store::register::Register;
+use crate::sts::Reception;
 use crate::sys::detach::Word;
 use crate::sys::mark::Mark;
 use crate::sys::memory;
@@ -48,6 +49,7 @@ pub(super) struct House {
     pub(super) given: Given,
     control: Option<Control>,
     shown: watch::Sender<Shown>,
+    reception: Reception,
     clock: Arc<dyn Clock>,
     since: Now,
     key: KeyBytes,
@@ -69,7 +71,8 @@ impl House {
         let Daemon { settings, bound, register, key, state, given, control, .. } = daemon;
         let active = active(&settings);
         let facts = role::facts(&settings, active, &key, since.wall);
-        let role = Role::new(active.clone(), facts, &clock);
+        let reception = Reception::default();
+        let role = Role::new(active.clone(), facts, &reception, &clock);
         let mut listeners = Listeners::default();
         let sites = Sites::new(&settings, &role, Arc::clone(&register), &key, &clock);
         for bound in bound {
@@ -88,6 +91,7 @@ impl House {
             given,
             control: None,
             shown,
+            reception,
             clock,
             since,
             key,
@@ -126,6 +130,7 @@ impl House {
             orders: orders.sender(),
             shown: self.shown.subscribe(),
             clients: self.sites.clients(),
+            reception: self.reception.clone(),
             mark,
             socket: bound.socket.path().to_owned(),
             since: self.since,
@@ -278,5 +283,7 @@ fn locked_word() -> Word {
 
 fn awaiting_word(failure: &Failure) -> Word {
     let hint = failure.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    Word { code: Exit::Waiting as u8, text: format!("{failure}{hint}") }
+    let pid = std::process::id();
+    let text = format!("{failure}; the daemon stays up (pid {pid}){hint}");
+    Word { code: Exit::Waiting as u8, text }
 }

@@ -10,6 +10,7 @@ mod consumers;
 mod consumption;
 mod control;
 mod given;
+mod handing;
 mod house;
 mod listeners;
 mod orders;

@@ -16,7 +16,7 @@ use crate::role::AccountId;
 use crate::rotation::port::{Assume, Publish};
 use crate::rotation::task::{self, Bell, Rotation};
 use crate::store::Store;
-use crate::sts::{MfaSessions, RoleChain};
+use crate::sts::{Reception, RoleChain};
 use crate::sys::state::KeyBytes;
 use crate::sys::wake::WallAlarm;
 
@@ -26,9 +26,9 @@ pub(super) struct Role {
     settings: RoleSettings,
     pub(super) store: Arc<Store>,
     pub(super) bell: Bell,
-    clock: Arc<dyn Clock>,
     /// One code a day, whatever the settings change to meanwhile.
-    sessions: MfaSessions,
+    reception: Reception,
+    clock: Arc<dyn Clock>,
     rotation: Running,
 }
 
@@ -40,12 +40,18 @@ struct Running {
 
 impl Role {
     /// Rotation begins at once.
-    pub(super) fn new(settings: RoleSettings, facts: Facts, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        settings: RoleSettings,
+        facts: Facts,
+        reception: &Reception,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let store = Arc::new(Store::new(facts, Arc::clone(clock)));
         let bell = Bell::default();
-        let sessions = MfaSessions::default();
-        let rotation = rotate(&settings, &store, &bell, clock, &sessions);
-        Self { settings, store, bell, clock: Arc::clone(clock), sessions, rotation }
+        let chain = RoleChain::at(reception.clone(), settings.source.clone(), Arc::clone(clock));
+        let rotation = rotate(&settings.name, chain, &store, &bell, clock);
+        let (reception, clock) = (reception.clone(), Arc::clone(clock));
+        Self { settings, store, bell, reception, clock, rotation }
     }
 
     /// Takes other settings over; says whether the role is assumed anew.
@@ -60,7 +66,9 @@ impl Role {
             if settings.name != self.settings.name {
                 self.store.withdraw();
             }
-            self.rotation = rotate(&settings, &self.store, &self.bell, &self.clock, &self.sessions);
+            let (reception, clock) = (self.reception.clone(), Arc::clone(&self.clock));
+            let chain = RoleChain::at(reception, settings.source.clone(), clock);
+            self.rotation = rotate(&settings.name, chain, &self.store, &self.bell, &self.clock);
         } else {
             self.store.amend(facts);
         }
@@ -116,16 +124,15 @@ fn is_same(one: &RoleSettings, other: &RoleSettings) -> bool {
 }
 
 fn rotate(
-    settings: &RoleSettings,
+    role: &str,
+    chain: RoleChain,
     store: &Arc<Store>,
     bell: &Bell,
     clock: &Arc<dyn Clock>,
-    sessions: &MfaSessions,
 ) -> Running {
     let over = CancellationToken::new();
-    let source = settings.source.clone();
-    let assume = Arc::new(RoleChain::sharing(sessions.clone(), source, Arc::clone(clock)));
-    let role = settings.name.clone();
+    let assume = Arc::new(chain);
+    let role = role.to_owned();
     let (store, bell, clock) = (Arc::clone(store), bell.clone(), Arc::clone(clock));
     let until = over.clone();
     let task = tokio::spawn(async move {

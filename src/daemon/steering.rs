@@ -15,12 +15,13 @@ use super::consumption::Mint;
 use super::orders::Order;
 use crate::clock::{Clock, Now};
 use crate::config::RoleSettings;
-use crate::control::{Code, Listed, Minted, Peer, Pending, Refusal, Steer, Wanted};
+use crate::control::{Code, Gift, Listed, Minted, Peer, Pending, Refusal, Steer, Wanted};
 use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
 use crate::rotation::task::Bell;
 use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
 use crate::store::{State, Store};
+use crate::sts::Reception;
 use crate::sys::mark::Mark;
 
 /// Whoever asks for credentials that are not there waits no longer than this.
@@ -44,6 +45,7 @@ pub(super) struct Steering {
     pub(super) orders: UnboundedSender<Order>,
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) clients: Arc<Clients>,
+    pub(super) reception: Reception,
     /// Absent where nothing can be written.
     pub(super) mark: Option<Mark>,
     pub(super) mint: Mint,
@@ -65,7 +67,7 @@ impl Steer for Steering {
             active: shown.role.name.clone(),
             control: Some(self.socket.clone()),
             listeners: shown.listeners.clone(),
-            roles: vec![role_status(&shown.role, &state, &self.bell, now)],
+            roles: vec![self.with_ends(role_status(&shown.role, &state, &self.bell, now))],
             clients: self.clients.list(),
         }
     }
@@ -105,9 +107,12 @@ impl Steer for Steering {
         let _ = self.orders.send(Order::End);
     }
 
-    fn lock(&self, _: bool) -> Result<(), Refusal> {
+    fn lock(&self, forget: bool) -> Result<(), Refusal> {
         self.store.lock();
         self.bell.lock();
+        if forget {
+            self.reception.forget();
+        }
         let kept = self.mark.as_ref().map(Mark::set);
         match kept {
             Some(Ok(())) => {
@@ -138,6 +143,10 @@ impl Steer for Steering {
             info!(event = "unlocked", "credentials are assumed anew");
         }
         Ok(())
+    }
+
+    fn hand_in(&self, role: Option<&str>, gift: Gift) -> Pending<()> {
+        self.take(role, gift)
     }
 
     fn credentials(&self, role: Option<&str>) -> Pending<Credentials> {
@@ -205,7 +214,7 @@ pub(super) fn role_status(
 
 impl Steering {
     /// That the role is ours, and may be used.
-    fn unlocked(&self, role: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn unlocked(&self, role: Option<&str>) -> Result<(), Refusal> {
         if role.is_some_and(|role| role != self.shown.borrow().role.name) {
             return Err(Refusal::no_role(role, &self.status()));
         }
@@ -220,7 +229,10 @@ impl Steering {
     }
 
     /// Waits until more attempts have ended than `before` tells of the moment.
-    fn outcome(&self, before: fn(&Standing) -> u64) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn outcome(
+        &self,
+        before: fn(&Standing) -> u64,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let mut standing = self.bell.standing();
         let before = before(&standing.borrow());
         let told = move |now: &Standing| {

@@ -87,7 +87,9 @@ impl Echo {
     /// How loudly to tell `failure`; `served` is whether clients feel it yet,
     /// for an outage that begins to hurt is news.
     pub(super) fn level(&mut self, failure: &Failure, served: bool, now: BootTime) -> Level {
-        self.0.retain(|said| now.since(said.at) < QUIET);
+        // What waits for somebody waits until something else comes of it.
+        let awaits = discriminant(&Kind::NeedsHuman);
+        self.0.retain(|said| said.kind == awaits || now.since(said.at) < QUIET);
         let kind = discriminant(&failure.kind);
         let said =
             |said: &Said| said.kind == kind && said.code == failure.code && said.served == served;
@@ -130,6 +132,19 @@ mod tests {
             })
             .count();
         assert_eq!(loud, 12);
+    }
+
+    #[test]
+    fn what_waits_for_a_human_is_told_once() {
+        let mut echo = Echo::default();
+        let loud = |echo: &mut Echo, second| {
+            let failure = Failure::new(Kind::NeedsHuman, "a code");
+            echo.level(&failure, true, at(second)) > Level::Debug
+        };
+        let all = (0..86_400).step_by(30).filter(|&second| loud(&mut echo, second)).count();
+        assert_eq!(all, 1);
+        echo.forget();
+        assert!(loud(&mut echo, 86_400), "the next time is news again");
     }
 
     #[test]

@@ -232,7 +232,11 @@ impl<A> Rotation<A> {
         let next = next.map(tracing::field::display);
         let hint = failure.hint.as_deref();
         let code = failure.code.as_deref();
-        at!(level, event = "failed", %role, code, error = %failure, hint, next, "no credentials");
+        if failure.awaits_human() {
+            at!(level, event = "waiting", %role, code, error = %failure, hint, "a human is needed");
+        } else {
+            at!(level, event = "failed", %role, code, error = %failure, hint, next, "no credentials");
+        }
         self.publish.failed(failure);
     }
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use clients::{Clients, Seen};
-pub use role::{Complaint, Held, RoleStatus, State};
+pub use role::{Complaint, Held, Needs, RoleStatus, State};
 pub use span::{absolute, relative, short};
 pub use text::{Paint, wrapped};
 

@@ -13,7 +13,7 @@ use crate::credentials::Snapshot;
 use crate::failure::Failure;
 use crate::role::AccountId;
 use crate::rotation::standing::{Phase, Standing};
-use crate::sts::request::Source;
+use crate::sts::request::{Need, Source};
 
 /// One role at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +51,25 @@ pub struct RoleStatus {
     pub last_error: Option<Complaint>,
     /// Nothing gets better by itself: somebody has to do what `last_error` hints at.
     pub human_needed: bool,
+    /// What somebody gives it from time to time: a code, a login, an assertion.
+    pub needs: Option<Needs>,
     /// How many attempts failed since the start, by code or kind.
     pub failed_attempts: BTreeMap<String, u64>,
+}
+
+/// What only a human has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// `mfa`, `saml`, `sso` or `login`.
+    pub what: String,
+    /// Of which device, for which role, of which profile.
+    pub of: String,
+    /// What to type.
+    pub order: String,
+    /// True while it is waited for.
+    pub awaited: bool,
+    /// When what was given last ends, as far as is known.
+    pub ends: Option<Timestamp>,
 }
 
 /// How a role stands.
@@ -142,6 +159,7 @@ impl RoleStatus {
             failures: standing.failures,
             last_error: held.failure.map(complaint),
             human_needed: held.failure.is_some_and(Failure::needs_human),
+            needs: settings.source.need().map(|need| needs(&need, held)),
             failed_attempts: held.failed.clone(),
         }
     }
@@ -168,6 +186,16 @@ fn complaint(failure: &Failure) -> Complaint {
         code: failure.name().to_owned(),
         message: failure.message.clone(),
         hint: failure.hint.clone(),
+    }
+}
+
+fn needs(need: &Need, held: Held<'_>) -> Needs {
+    Needs {
+        what: need.word().to_owned(),
+        of: need.subject().to_owned(),
+        order: need.order().to_owned(),
+        awaited: held.failure.is_some_and(Failure::awaits_human),
+        ends: None,
     }
 }
 

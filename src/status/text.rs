@@ -154,8 +154,20 @@ impl Table {
                 self.line("hint", hint);
             }
         }
-        if role.human_needed {
-            self.line("needs you", "this does not get better by itself");
+        match &role.needs {
+            Some(needs) if needs.awaited => {
+                self.line("needs you", &format!("type: {}", needs.order));
+            }
+            _ if role.human_needed => {
+                self.line("needs you", "this does not get better by itself");
+            }
+            _ => {}
+        }
+        if let Some((needs, ends)) =
+            role.needs.as_ref().and_then(|needs| Some((needs, needs.ends?)))
+        {
+            let ends = format!("{}  {}", absolute(ends), relative(ends, status.now));
+            self.line(&format!("{} until", needs.what), &ends);
         }
     }
 

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::base::Bases;
 use super::client::{Client, Enclosed};
 use super::input::{self, Named};
-use super::mfa::{Device, MfaSessions};
+use super::mfa::Device;
 use super::network::Network;
+use super::reception::Reception;
 use super::request::{
     AssumeRole, Base, FederationToken, Mfa, Saml, SessionToken, Source, Start, WebIdentity,
 };
@@ -41,26 +42,27 @@ struct Links {
     bases: Bases,
     client: Client,
     clock: Arc<dyn Clock>,
-    sessions: MfaSessions,
+    reception: Reception,
     /// Whose the access key id is, for sources that do not tell.
     owner: Mutex<Option<(String, AccountId)>>,
 }
 
 impl RoleChain {
-    /// Shares no MFA session with anybody. Reads nothing and calls nobody yet.
+    /// Shares what humans give with nobody. Reads nothing and calls nobody yet.
     #[must_use]
     pub fn new(source: Source, clock: Arc<dyn Clock>) -> Self {
-        Self::sharing(MfaSessions::default(), source, clock)
+        Self::at(Reception::default(), source, clock)
     }
 
-    /// Shares its MFA sessions with every other chain that was given the same.
+    /// Takes what humans hand in there, and shares its MFA sessions with every other
+    /// chain of the same reception.
     #[must_use]
-    pub fn sharing(sessions: MfaSessions, source: Source, clock: Arc<dyn Clock>) -> Self {
+    pub fn at(reception: Reception, source: Source, clock: Arc<dyn Clock>) -> Self {
         let source = Arc::new(source);
         let network = Network::new(source.timeouts, source.route.clone());
         let client = Client::new(&source, &network, Arc::clone(&clock));
         let bases = Bases::new(Arc::clone(&source), network, Arc::clone(&clock));
-        Self(Arc::new(Links { source, bases, client, clock, sessions, owner: Mutex::new(None) }))
+        Self(Arc::new(Links { source, bases, client, clock, reception, owner: Mutex::new(None) }))
     }
 }
 
@@ -130,8 +132,15 @@ impl Links {
     }
 
     async fn saml(&self, call: &Saml) -> Result<Grant, Failure> {
+        if let Some(response) = self.reception.take_assertion(&call.role_arn) {
+            return self.saml_with(call, response).await.map_err(asked_again);
+        }
         let text = input::text(&call.assertion, ASSERTION, self.source.timeouts.process).await?;
-        let assertion = saml::encoded(&text)?;
+        self.saml_with(call, text).await
+    }
+
+    async fn saml_with(&self, call: &Saml, response: Secret) -> Result<Grant, Failure> {
+        let assertion = saml::encoded(&response)?;
         saml::check(&assertion, call, self.clock.now().wall)?;
         let policy = input::policy(&call.policies)?;
         self.client.assume_role_with_saml(call, &assertion, policy.as_ref()).await
@@ -150,10 +159,10 @@ impl Links {
         };
         let device = self.device(mfa, &user);
         let open = async {
-            let code = self.sessions.code(mfa, self.source.timeouts.process).await?;
+            let code = self.reception.sessions.code(mfa, self.source.timeouts.process).await?;
             self.client.session_token(call, Some(&code), user).await
         };
-        self.sessions.session(device, || self.clock.now(), open).await
+        self.reception.sessions.session(device, || self.clock.now(), open).await
     }
 
     async fn assume(&self, role: &AssumeRole, signer: Signer) -> Result<Grant, Failure> {
@@ -161,7 +170,8 @@ impl Links {
         let signer = match &role.mfa {
             None => signer,
             Some(mfa) if signer.session_token().is_some() => {
-                enclosed.code = Some(self.sessions.code(mfa, self.source.timeouts.process).await?);
+                enclosed.code =
+                    Some(self.reception.sessions.code(mfa, self.source.timeouts.process).await?);
                 signer
             }
             Some(mfa) => {
@@ -172,7 +182,7 @@ impl Links {
         let key_id = signer.access_key_id().to_owned();
         let grant = self.client.assume_role(role, enclosed, signer).await;
         if grant.as_ref().is_err_and(is_about_the_signer) {
-            self.sessions.forget(&key_id).await;
+            self.reception.sessions.forget(&key_id).await;
         }
         grant
     }
@@ -252,6 +262,14 @@ fn signer_with(credentials: &Credentials) -> Signer {
         None,
         "assumed",
     )
+}
+
+/// Whoever handed it in can hand in another.
+fn asked_again(mut failure: Failure) -> Failure {
+    if matches!(failure.kind, Kind::Refused | Kind::NoBase) {
+        failure.kind = Kind::NeedsHuman;
+    }
+    failure
 }
 
 fn on_the_way_to(role: &RoleArn, mut failure: Failure) -> Failure {

@@ -40,6 +40,11 @@ pub(super) async fn text(
                 .map_err(|_| program.broken("printed something that is no text"))?;
             Ok(Secret::new(text.trim()))
         }
+        TextSource::HandedIn => {
+            Err(Failure::new(Kind::NeedsHuman, "a SAML response is waited for").hint(
+                "sign in at the identity provider, and hand its response in: assumed saml FILE",
+            ))
+        }
     }
 }
 

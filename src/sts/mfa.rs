@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, watch};
 
 use super::command::Program;
 use super::request::{Mfa, MfaSerial};
@@ -29,12 +29,13 @@ const LEAST: Duration = Duration::from_mins(1);
 
 /// The MFA sessions of all roles. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct MfaSessions(Arc<Room>);
+pub(super) struct MfaSessions(Arc<Room>);
 
 #[derive(Debug, Default)]
 struct Room {
     slots: Mutex<BTreeMap<Device, Arc<Slot>>>,
     codes: Mutex<BTreeMap<MfaSerial, Codes>>,
+    opened: watch::Sender<BTreeMap<MfaSerial, Validity>>,
     salt: RandomState,
 }
 
@@ -62,26 +63,51 @@ struct Codes {
     waiting: Option<Secret>,
     /// Not the code, but what tells it again.
     used: Option<u64>,
+    /// What came of the one that was handed in, where it opened nothing.
+    wasted: Option<Failure>,
 }
 
 impl MfaSessions {
     /// Takes a code from a human; the next attempt that needs one sends it.
     ///
     /// # Errors
-    /// Where it is not six digits.
-    pub fn hand_in(&self, serial: &MfaSerial, code: &Secret) -> Result<(), Malformed> {
+    /// Where it is not six digits, or was the last one sent.
+    pub(super) fn hand_in(&self, serial: &MfaSerial, code: &Secret) -> Result<(), Malformed> {
         let code = six_digits(code.expose())?;
-        self.codes().entry(serial.clone()).or_default().waiting = Some(code);
+        let mark = self.mark(&code);
+        let mut codes = self.codes();
+        let codes = codes.entry(serial.clone()).or_default();
+        if codes.used == Some(mark) {
+            let why = "this one has been sent already; wait until the device shows the next";
+            return Err(Malformed { expected: "a new MFA code", why });
+        }
+        codes.waiting = Some(code);
+        codes.wasted = None;
         Ok(())
     }
 
-    /// Drops every session and every code that waits: `lock --forget`.
-    pub fn forget_all(&self) {
-        self.slots().clear();
-        self.codes().clear();
+    /// Drops a code that nobody has sent; tells what came of one that was.
+    pub(super) fn clear(&self, serial: &MfaSerial) -> Option<Failure> {
+        let mut codes = self.codes();
+        let codes = codes.get_mut(serial)?;
+        codes.waiting = None;
+        codes.wasted.take()
     }
 
-    /// The session of this device: the one there is, else one that `open` opens.
+    /// The sessions there are, by their devices, now and as they change.
+    pub(super) fn opened(&self) -> watch::Receiver<BTreeMap<MfaSerial, Validity>> {
+        self.0.opened.subscribe()
+    }
+
+    /// Every session and code; an attempt in flight keeps what it opens to itself.
+    pub(super) fn forget_all(&self) {
+        self.slots().clear();
+        self.codes().values_mut().for_each(|codes| codes.waiting = None);
+        self.0.opened.send_replace(BTreeMap::new());
+    }
+
+    /// The session of this device: the one there is, else one that `open` opens. A code
+    /// that was handed in opens a new one in any case.
     pub(super) async fn session<F>(
         &self,
         device: Device,
@@ -91,14 +117,24 @@ impl MfaSessions {
     where
         F: Future<Output = Result<Grant, Failure>>,
     {
+        let serial = device.serial.clone();
         let slot = Arc::clone(self.slots().entry(device).or_default());
         let mut held = slot.0.lock().await;
-        if let Some(session) = held.as_ref().filter(|held| held.left(now()) > LEAD) {
+        let renews = self.codes().get(&serial).is_some_and(|codes| codes.waiting.is_some());
+        if let Some(session) = held.as_ref().filter(|held| !renews && held.left(now()) > LEAD) {
             return Ok(session.again());
         }
-        match open.await {
+        let opened = open.await;
+        if renews {
+            self.codes().entry(serial.clone()).or_default().wasted = opened.as_ref().err().cloned();
+        }
+        match opened {
             Ok(grant) => {
-                *held = Some(Held::new(grant.clone(), now()));
+                let session = Held::new(grant.clone(), now());
+                self.0.opened.send_modify(|opened| {
+                    opened.insert(serial, session.validity);
+                });
+                *held = Some(session);
                 Ok(grant)
             }
             // What is valid serves on while a new code is waited for.
@@ -141,7 +177,7 @@ impl MfaSessions {
 
     /// STS takes each code once, and a command may print one twice.
     fn use_up(&self, serial: &MfaSerial, code: &Secret) -> Result<(), Failure> {
-        let mark = self.0.salt.hash_one(code.expose());
+        let mark = self.mark(code);
         let mut codes = self.codes();
         let codes = codes.entry(serial.clone()).or_default();
         if codes.used.replace(mark) == Some(mark) {
@@ -149,6 +185,10 @@ impl MfaSessions {
                 .hint("nothing to do: it is tried again when the device shows the next one"));
         }
         Ok(())
+    }
+
+    fn mark(&self, code: &Secret) -> u64 {
+        self.0.salt.hash_one(code.expose())
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Device, Arc<Slot>>> {
@@ -180,7 +220,7 @@ impl Held {
 fn awaited(serial: &MfaSerial) -> Failure {
     let serial = serial.as_str();
     Failure::new(Kind::NeedsHuman, format!("an MFA code of {serial} is waited for"))
-        .hint("set mfa_command to a command that prints the code")
+        .hint("type the code: assumed mfa; or let a command print it: mfa_command")
 }
 
 /// `TokenCode` (protocol 9.1).

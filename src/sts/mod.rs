@@ -17,6 +17,7 @@ mod mfa;
 mod neighbour;
 mod network;
 mod process;
+mod reception;
 pub mod request;
 mod route;
 mod saml;
@@ -30,5 +31,5 @@ mod wording;
 
 pub use chain::RoleChain;
 pub use endpoint::endpoint;
-pub use mfa::MfaSessions;
+pub use reception::Reception;
 pub use route::check_route;

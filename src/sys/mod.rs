@@ -18,5 +18,6 @@ pub mod signals;
 pub mod sockets;
 pub mod state;
 pub mod supervisor;
+pub mod terminal;
 pub mod vault;
 pub mod wake;

@@ -18,7 +18,7 @@ use assumed::environment::Environment;
 use assumed::failure::Failure;
 use assumed::rotation::port::Assume as _;
 use assumed::secret::Secret;
-use assumed::sts::{MfaSessions, RoleChain};
+use assumed::sts::{Reception, RoleChain};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
@@ -37,7 +37,7 @@ impl Clock for Wound {
 pub(crate) struct Rig {
     pub(crate) sts: Emulator,
     pub(crate) clock: Arc<Wound>,
-    pub(crate) sessions: MfaSessions,
+    pub(crate) reception: Reception,
     environment: Environment,
     home: TempDir,
 }
@@ -53,7 +53,7 @@ impl Rig {
             .with("HOME", home.path().to_str().unwrap())
             .with("AWS_ENDPOINT_URL_STS", sts.endpoint_url())
             .with("AWS_REGION", "eu-central-1");
-        let rig = Self { sts, clock, sessions: MfaSessions::default(), environment, home };
+        let rig = Self { sts, clock, reception: Reception::default(), environment, home };
         let keys = format!(
             "[me]\naws_access_key_id = {DEMO_ACCESS_KEY_ID}\naws_secret_access_key = {DEMO_SECRET_ACCESS_KEY}\n"
         );
@@ -102,7 +102,7 @@ impl Rig {
     }
 
     pub(crate) fn chain(&self, role: RoleSettings) -> RoleChain {
-        RoleChain::sharing(self.sessions.clone(), role.source, self.clock.clone())
+        RoleChain::at(self.reception.clone(), role.source, self.clock.clone())
     }
 
     /// The chain of `[profile it]` with these lines.

@@ -51,6 +51,8 @@ pub enum TextSource {
     File(PathBuf),
     /// A command that prints it.
     Command(CommandLine),
+    /// Nowhere: a human hands each one in.
+    HandedIn,
 }
 
 /// An MFA device, how its codes are had, and for how long one serves.

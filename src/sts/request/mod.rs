@@ -7,6 +7,7 @@
 mod calls;
 mod input;
 mod names;
+mod need;
 mod policy;
 mod route;
 mod span;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub use calls::{AssumeRole, FederationToken, Saml, SessionToken, WebIdentity};
 pub use input::{CommandLine, Mfa, TextSource};
 pub use names::{ExternalId, FederationName, MfaSerial, PrincipalArn, SourceIdentity};
+pub use need::Need;
 pub use policy::{Policies, PolicyArn, PolicySource, SessionPolicy};
 pub use route::{Route, Timeouts};
 pub use span::{SessionDuration, UserSessionDuration};
@@ -140,6 +142,7 @@ impl fmt::Display for TextSource {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Command(_) => f.write_str("a command"),
+            Self::HandedIn => f.write_str("whoever hands it in"),
         }
     }
 }

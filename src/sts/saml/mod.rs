@@ -76,6 +76,10 @@ fn ended(call: &Saml, ends: Timestamp, now: Timestamp) -> Failure {
             Kind::NeedsHuman,
             "sign in at the identity provider, and put the new response into the file",
         ),
+        TextSource::HandedIn => (
+            Kind::NeedsHuman,
+            "sign in at the identity provider, and hand the new response in: assumed saml FILE",
+        ),
         TextSource::Command(_) => (Kind::NoBase, "is this machine's clock right?"),
     };
     let ago = clock::until(ends, now).as_secs();

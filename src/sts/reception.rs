@@ -1,0 +1,72 @@
+//! Where a human hands in what STS wants: MFA codes and SAML responses.
+//!
+//! Shared by all chains, and kept when they are made anew. What is handed in
+//! serves one attempt; what that attempt did not use is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::mfa::MfaSessions;
+use super::request::{MfaSerial, Need};
+use crate::credentials::Validity;
+use crate::failure::Failure;
+use crate::role::{Malformed, RoleArn};
+use crate::secret::Secret;
+
+/// The desk. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Reception {
+    pub(super) sessions: MfaSessions,
+    assertions: Arc<Mutex<BTreeMap<String, Secret>>>,
+}
+
+impl Reception {
+    /// Takes a code; the next attempt that this device matters to sends it.
+    ///
+    /// # Errors
+    /// Where it is no code, or has been sent before.
+    pub fn code(&self, serial: &MfaSerial, code: &Secret) -> Result<(), Malformed> {
+        self.sessions.hand_in(serial, code)
+    }
+
+    /// Takes the response of an identity provider; the next attempt sends it.
+    pub fn assertion(&self, role: &RoleArn, response: Secret) {
+        self.assertions().insert(role.as_str().to_owned(), response);
+    }
+
+    /// Drops what was handed in for this and not used. Tells why a code was of
+    /// no use, where what is valid has hidden it.
+    #[must_use = "a code may have been refused"]
+    pub fn clear(&self, need: &Need) -> Option<Failure> {
+        match need {
+            Need::Code { serial, .. } => self.sessions.clear(serial),
+            Need::Assertion(role) => {
+                self.take_assertion(role);
+                None
+            }
+            Need::Login { .. } => None,
+        }
+    }
+
+    /// Forgets what humans gave, and what it opened.
+    pub fn forget(&self) {
+        self.sessions.forget_all();
+        self.assertions().clear();
+    }
+
+    /// The sessions that codes have opened, by their devices, now and as they change.
+    #[must_use]
+    pub fn sessions(&self) -> watch::Receiver<BTreeMap<MfaSerial, Validity>> {
+        self.sessions.opened()
+    }
+
+    pub(super) fn take_assertion(&self, role: &RoleArn) -> Option<Secret> {
+        self.assertions().remove(role.as_str())
+    }
+
+    fn assertions(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
+        self.assertions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

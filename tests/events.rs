@@ -1,0 +1,320 @@
+//! What waits for a human, on the whole program: told once, handed in once,
+//! used once, and never seen again.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use assumed::clock::{Clock, SystemClock};
+use assumed::emulator::{DEMO_SECRET_ACCESS_KEY, Mfa, Script};
+use common::client::Client;
+use common::control::{Done, verb};
+use common::program::{Daemon, Ended, Home};
+use common::stand::{Sts, keys, sessions_of};
+use serde_json::Value;
+
+const RUN: [&str; 7] =
+    ["--log-format", "json", "run", "--profile", "dev", "--listen", "127.0.0.1:0"];
+const ROLE: &str = "arn:aws:iam::123456789012:role/team/deploy";
+const SERIAL: &str = "arn:aws:iam::123456789012:mfa/jane";
+const PROVIDER: &str = "arn:aws:iam::123456789012:saml-provider/corp";
+
+/// A role that nobody becomes without a code.
+fn mfa_home(sts: &Sts) -> Home {
+    let config = format!(
+        "[profile dev]\nrole_arn = {ROLE}\nsource_profile = me\nregion = eu-central-1\n\
+         mfa_serial = {SERIAL}\nendpoint_url = {}\n",
+        sts.emulator.endpoint_url()
+    );
+    Home::new().with_config(&config).with_credentials(&keys("me"))
+}
+
+fn waiting(home: &Home) -> (Daemon, Client, Value) {
+    let mut daemon = Daemon::start(home.command(&RUN));
+    let client = Client::new(daemon.address());
+    let line = daemon.event("waiting");
+    (daemon, client, line)
+}
+
+/// The device shows these codes, and no others are good.
+fn shows(codes: &[&str]) -> Script {
+    let codes = Some(codes.iter().map(|code| (*code).to_owned()).collect());
+    Script { mfa: Mfa { serial: Some(SERIAL.to_owned()), codes }, ..sessions_of(3600) }
+}
+
+fn count(log: &str, word: &str) -> usize {
+    log.matches(word).count()
+}
+
+/// Everything that a reader could see of it, without any of these.
+#[track_caller]
+fn keeps(home: &Home, daemon: &mut Daemon, secrets: &[&str]) {
+    let seen =
+        [daemon.log(), verb(home, &["status"]).stdout, verb(home, &["status", "--json"]).stdout];
+    for secret in secrets.iter().chain(&[DEMO_SECRET_ACCESS_KEY]) {
+        assert!(seen.iter().all(|text| !text.contains(secret)), "{secret} is seen: {seen:?}");
+    }
+}
+
+#[test]
+fn a_code_is_waited_for_and_one_serves_all_rotations() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (mut daemon, client, line) = waiting(&home);
+    assert_eq!(line["error"], format!("an MFA code of {SERIAL} is waited for"));
+    assert!(line["hint"].as_str().unwrap().contains("assumed mfa"), "{line}");
+    assert_eq!(client.credentials().status, 500, "nothing valid is held");
+    verb(&home, &["health"]).ill(75);
+    let table = verb(&home, &["status"]).well();
+    assert!(table.contains("needs you     type: assumed mfa\n"), "{table}");
+    let role = || verb(&home, &["status", "--json"]).json()["roles"][0].clone();
+    let needs = role()["needs"].clone();
+    assert_eq!((&needs["what"], &needs["of"]), (&"mfa".into(), &SERIAL.into()));
+    assert_eq!((&needs["awaited"], &needs["ends"]), (&true.into(), &Value::Null));
+    assert_eq!(sts.emulator.total(), 0, "without a code nobody is asked");
+
+    assert!(verb(&home, &["mfa", "314159"]).well().starts_with("dev: generation 1, expires "));
+    let document = client.credentials().json();
+    daemon.keeps_secret(&document);
+    for generation in [2, 3] {
+        let told = verb(&home, &["refresh"]).well();
+        assert!(told.starts_with(&format!("dev: generation {generation}, ")), "{told}");
+    }
+    assert_ne!(client.key_id(), document["AccessKeyId"].as_str().unwrap());
+    assert_eq!(sts.emulator.count("GetSessionToken"), 1);
+    assert_eq!(sts.emulator.count("AssumeRole"), 3);
+    assert_eq!(role()["needs"]["awaited"], false);
+    assert!(role()["needs"]["ends"].is_string());
+    assert!(verb(&home, &["status"]).well().contains("\nmfa until     "));
+    keeps(&home, &mut daemon, &["314159"]);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_wrong_code_is_told_in_the_words_of_sts_and_asked_for_again() {
+    let sts = Sts::start(shows(&["111111", "222222"]));
+    let home = mfa_home(&sts);
+    let (mut daemon, client, _) = waiting(&home);
+    let words = "MultiFactorAuthentication failed with invalid MFA one time pass code";
+    let complaint = verb(&home, &["mfa", "999999"]).ill(75);
+    assert!(complaint.contains(words) && complaint.contains("give the next code"), "{complaint}");
+    verb(&home, &["mfa", "111111"]).well();
+    let served = client.key_id();
+
+    // Given too early, a code renews the session; a wrong one harms nothing.
+    let complaint = verb(&home, &["mfa", "999998"]).ill(75);
+    assert!(complaint.contains(words), "{complaint}");
+    assert_eq!(verb(&home, &["status", "--json"]).json()["roles"][0]["state"], "fresh");
+    let opened = sts.emulator.count("GetSessionToken");
+    verb(&home, &["mfa", "222222"]).well();
+    assert_eq!(sts.emulator.count("GetSessionToken"), opened + 1);
+    assert_ne!(client.key_id(), served);
+    keeps(&home, &mut daemon, &["999999", "111111", "999998", "222222"]);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_code_is_sent_once_and_what_is_none_is_not_sent_at_all() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (daemon, _, _) = waiting(&home);
+    for code in ["12345", "1234567", "12345a", ""] {
+        let complaint = verb(&home, &["mfa", code]).ill(64);
+        assert!(complaint.starts_with("assumed: not an MFA code\nhint: "), "{complaint}");
+    }
+    verb(&home, &["mfa", "314159"]).well();
+    let asked = sts.emulator.total();
+    let complaint = verb(&home, &["mfa", "314159"]).ill(64);
+    assert!(complaint.contains("sent already"), "{complaint}");
+    assert_eq!(sts.emulator.total(), asked);
+    let complaint = verb(&home, &["mfa", "271828", "--role", "prod"]).ill(64);
+    assert!(complaint.contains("no role prod here"), "{complaint}");
+    let complaint = verb(&home, &["saml", "/dev/null"]).ill(64);
+    assert!(complaint.contains("dev never wants a SAML response"), "{complaint}");
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_code_may_come_by_a_pipe() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (daemon, client, _) = waiting(&home);
+    assert_eq!(piped(&home, &["mfa"], "314159\n").code, Some(0));
+    client.key_id();
+    daemon.end("-TERM");
+}
+
+fn piped(home: &Home, arguments: &[&str], text: &str) -> Done {
+    let mut child = home.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+#[test]
+fn waiting_is_told_once_however_often_it_is_tried() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (mut daemon, _, _) = waiting(&home);
+    for _ in 0..5 {
+        verb(&home, &["refresh"]).ill(75);
+    }
+    let log = daemon.log();
+    assert_eq!(count(&log, "\"event\":\"waiting\""), 1, "{log}");
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_restart_forgets_the_session_and_asks_again() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (daemon, _, _) = waiting(&home);
+    verb(&home, &["mfa", "314159"]).well();
+    daemon.end("-TERM");
+    let (daemon, client, _) = waiting(&home);
+    let complaint = verb(&home, &["mfa", "314159"]).ill(75);
+    assert!(complaint.contains("STS does not accept the MFA code"), "{complaint}");
+    verb(&home, &["mfa", "271828"]).well();
+    client.key_id();
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_lock_keeps_the_session_unless_it_is_to_forget() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let (mut daemon, client, _) = waiting(&home);
+    verb(&home, &["mfa", "314159"]).well();
+    verb(&home, &["lock"]).well();
+    verb(&home, &["mfa", "271828"]).ill(69);
+    verb(&home, &["unlock"]).well();
+    verb(&home, &["refresh"]).well();
+    client.key_id();
+    assert_eq!(sts.emulator.count("GetSessionToken"), 1);
+    verb(&home, &["lock", "--forget"]).well();
+    verb(&home, &["unlock"]).well();
+    daemon.event("waiting");
+    verb(&home, &["refresh"]).ill(75);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_daemon_that_waits_for_a_human_is_ready_and_says_what_to_type() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let arguments = ["run", "--profile", "dev", "--listen", "127.0.0.1:0", "--daemon"];
+    let ended = Ended::of(home.command(&arguments));
+    assert_eq!(ended.code(), Some(75), "{}", ended.stderr);
+    for words in ["is waited for; the daemon stays up (pid ", "\nhint: ", "assumed mfa"] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    let told = verb(&home, &["mfa", "314159"]);
+    let served = verb(&home, &["health"]);
+    verb(&home, &["stop"]).well();
+    told.well();
+    served.well();
+}
+
+/// What the identity provider of the tests posts.
+fn response() -> String {
+    let now = SystemClock.now().wall;
+    let at = |seconds: i64| {
+        let at = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
+        at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    let (issued, ends) = (at(-1), at(300));
+    let claim = |name: &str, value: &str| {
+        format!(
+            "<Attribute Name=\"https://aws.amazon.com/SAML/Attributes/{name}\">\
+             <AttributeValue>{value}</AttributeValue></Attribute>"
+        )
+    };
+    format!(
+        "<samlp:Response xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1\" Version=\"2.0\" \
+         IssueInstant=\"{issued}\" Destination=\"https://signin.aws.amazon.com/saml\">\
+         <Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">https://idp.example.com</Issuer>\
+         <samlp:Status><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"/></samlp:Status>\
+         <Assertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_2\" Version=\"2.0\" IssueInstant=\"{issued}\">\
+         <Issuer>https://idp.example.com</Issuer>\
+         <Subject><NameID Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\">unheard-of-subject</NameID>\
+         <SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\">\
+         <SubjectConfirmationData NotOnOrAfter=\"{ends}\" Recipient=\"https://signin.aws.amazon.com/saml\"/>\
+         </SubjectConfirmation></Subject>\
+         <Conditions NotBefore=\"{issued}\" NotOnOrAfter=\"{ends}\"><AudienceRestriction>\
+         <Audience>urn:amazon:webservices</Audience></AudienceRestriction></Conditions>\
+         <AuthnStatement AuthnInstant=\"{issued}\"/><AttributeStatement>{}{}</AttributeStatement>\
+         </Assertion></samlp:Response>",
+        claim("Role", &format!("{ROLE},{PROVIDER}")),
+        claim("RoleSessionName", "jane@example.com"),
+    )
+}
+
+#[test]
+fn an_assertion_is_handed_in_used_and_forgotten() {
+    let sts = Sts::start(sessions_of(3600));
+    let config = format!(
+        "[profile dev]\nrole_arn = {ROLE}\nprincipal_arn = {PROVIDER}\nregion = eu-central-1\n\
+         endpoint_url = {}\n",
+        sts.emulator.endpoint_url()
+    );
+    let home = Home::new().with_config(&config);
+    let (mut daemon, client, line) = waiting(&home);
+    assert_eq!(line["error"], "a SAML response is waited for");
+    assert!(line["hint"].as_str().unwrap().contains("assumed saml"), "{line}");
+    let complaint = piped(&home, &["saml"], "unheard-of-nonsense").ill(75);
+    assert!(complaint.contains("what stands for the SAML response is none"), "{complaint}");
+    assert_eq!(sts.emulator.total(), 0, "what cannot succeed is not sent");
+
+    assert!(piped(&home, &["saml"], &response()).well().starts_with("dev: generation 1, "));
+    let served = client.key_id();
+    // It served one attempt, so the next one waits again, and what is valid stays.
+    verb(&home, &["refresh"]).ill(75);
+    assert_eq!(client.key_id(), served);
+    home.put("response.xml", &response());
+    let file = home.path().join("response.xml");
+    verb(&home, &["saml", file.to_str().unwrap()]).well();
+    assert_ne!(client.key_id(), served);
+    keeps(&home, &mut daemon, &["unheard-of", "PHNhbWxw", "samlp:"]);
+    daemon.end("-TERM");
+}
+
+/// A program of this name that writes down what it is told.
+fn pretend(home: &Home, name: &str, script: &str) -> String {
+    let folder = home.path().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", folder.display())
+}
+
+#[test]
+fn a_login_is_that_of_the_profile_and_the_role_is_tried_after_it() {
+    let home = Home::new().with_config(
+        "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = reader\n\
+         region = eu-central-1\n[sso-session corp]\nsso_start_url = https://corp.invalid/start\n\
+         sso_region = eu-central-1\n",
+    );
+    let (daemon, _, line) = waiting(&home);
+    assert!(line["hint"].as_str().unwrap().contains("aws sso login --profile dev"), "{line}");
+    let told = home.path().join("told");
+    let path = pretend(&home, "aws", &format!("echo \"$@\" >> {}", told.display()));
+    let login = || Done::of(home.command(&["login"]).env("PATH", &path));
+    // The login was none, so the outcome of the attempt is that of before.
+    let complaint = login().ill(75);
+    assert!(complaint.contains("no credentials from IAM Identity Center"), "{complaint}");
+    assert_eq!(fs::read_to_string(&told).unwrap(), "sso login --profile dev\n");
+    pretend(&home, "aws", "exit 3");
+    let complaint = login().ill(75);
+    assert!(complaint.contains("`aws sso login --profile dev` ended with "), "{complaint}");
+    let complaint = Done::of(home.command(&["login"]).env("PATH", "/nonexistent")).ill(69);
+    assert!(complaint.contains("the AWS CLI, version 2, has to be installed"), "{complaint}");
+    daemon.end("-TERM");
+}
