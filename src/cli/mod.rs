@@ -16,6 +16,7 @@ mod env;
 mod exec;
 mod give;
 mod inputs;
+mod link;
 mod orders;
 mod outlook;
 mod private;
@@ -94,6 +95,7 @@ enum Verb {
     CredentialProcess(env::CredentialProcess),
     Token(token::Token),
     Doctor(doctor::Doctor),
+    Link(link::Link),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Completions(completions::Completions),
@@ -128,6 +130,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::CredentialProcess(order) => env::credential_process(&order, globals),
         Verb::Token(token) => token::main(&token, globals),
         Verb::Doctor(doctor) => doctor::main(&doctor, globals),
+        Verb::Link(link) => link::main(&link, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
         Verb::Completions(completions) => Ok(completions::main(&completions)),

@@ -8,6 +8,7 @@ pub mod ending;
 pub mod handout;
 pub mod hardening;
 pub mod identity;
+pub mod link;
 pub mod mark;
 pub mod memory;
 pub mod notify;
