@@ -30,7 +30,7 @@ const PROCESS: &str = "exec-";
 #[derive(Debug, Clone)]
 pub(super) struct Mint {
     register: Arc<Register>,
-    handouts: Option<Handouts>,
+    handouts: Handouts,
     orders: UnboundedSender<Order>,
 }
 
@@ -47,13 +47,9 @@ impl Mint {
                 mint.watch(name, birth);
             }
         }
-        if let Some(handouts) = &mint.handouts {
-            let gone = |name: &String| process(name).is_some_and(|birth| !birth.lives());
-            handouts
-                .names()
-                .iter()
-                .filter(|name| gone(name))
-                .for_each(|name| handouts.take_back(name));
+        let gone = |name: &String| process(name).is_some_and(|birth| !birth.lives());
+        for name in mint.handouts.names().iter().filter(|name| gone(name)) {
+            mint.handouts.take_back(name);
         }
         mint
     }
@@ -71,7 +67,7 @@ impl Mint {
         let gone = tokio::task::spawn_blocking(move || register.revoke(&known)).await;
         match gone {
             Ok(Ok(Some(consumer))) => {
-                self.take_back(consumer.name.as_str());
+                self.handouts.take_back(consumer.name.as_str());
                 info!(event = "revoked", consumer = %consumer.name, "a consumer is nobody now");
                 Ok(())
             }
@@ -102,7 +98,9 @@ impl Mint {
             kept: wanted.kept || birth.is_some(),
         };
         let secret = self.register(order, birth.is_some()).await?;
-        let folder = birth.and_then(|_| self.hand_out(name.as_str(), &secret, peer.uid));
+        // Others could not reach our folder; without a file there is still the variable.
+        let own = birth.filter(|_| peer.uid == identity::user_id());
+        let folder = own.and_then(|_| self.handouts.give(name.as_str(), &secret).ok());
         if let Some(birth) = birth {
             self.watch(name.clone(), birth);
         }
@@ -150,17 +148,6 @@ impl Mint {
         }
     }
 
-    fn hand_out(&self, name: &str, secret: &Secret, owner: u32) -> Option<PathBuf> {
-        // Without a file there is still the variable.
-        self.handouts.as_ref()?.give(name, secret, owner).ok()
-    }
-
-    fn take_back(&self, name: &str) {
-        if let Some(handouts) = &self.handouts {
-            handouts.take_back(name);
-        }
-    }
-
     /// Ends the consumer with its process.
     fn watch(&self, name: ConsumerName, birth: Birth) {
         let mint = self.clone();
@@ -175,7 +162,7 @@ impl Mint {
             debug!(event = "ended", consumer = %name, "its process has ended");
             // Gone already, if it was revoked.
             let _ = mint.revoke(name.as_str()).await;
-            mint.take_back(name.as_str());
+            mint.handouts.take_back(name.as_str());
         });
     }
 }
