@@ -148,9 +148,9 @@ impl Daemon {
         let pid_file = company.pid_file.as_deref().map(PidFile::write).transpose();
         let _goes_with_us = pid_file.map_err(|trouble| start::pid_file_fatal(&trouble))?;
         start::harden();
-        let orders = Orders::from_signals()?;
         let runtime = start::runtime()?;
         let outcome = runtime.block_on(async {
+            let orders = Orders::from_signals()?;
             House::open(self, company, audience.is_shell(), &orders)?.live(orders, audience).await
         });
         // A name that is being resolved, or a file on a dead network, must not hold up the end.
@@ -165,8 +165,8 @@ impl Daemon {
 /// Where the process cannot be set up.
 pub fn run_alone(companion: Companion) -> Result<(), Fatal> {
     start::harden();
-    let mut orders = Orders::from_signals()?;
     start::runtime()?.block_on(async {
+        let mut orders = Orders::from_signals()?;
         tokio::select! {
             () = companion => Err(Fatal::new(Exit::Unavailable, "it ended by itself")),
             () = orders.end() => Ok(()),

@@ -8,7 +8,7 @@ use super::start;
 use crate::config::Mistakes;
 use crate::fatal::Fatal;
 use crate::sys::ending::Watched;
-use crate::sys::signals::{self, Wish};
+use crate::sys::signals::{Signals, Wish};
 
 /// What came of a reload: what changed, or why nothing did.
 pub type Reply = oneshot::Sender<Result<Vec<String>, Mistakes>>;
@@ -39,6 +39,7 @@ impl From<Wish> for Order {
 /// The orders of one daemon, in the order in which they came.
 #[derive(Debug)]
 pub struct Orders {
+    signals: Signals,
     sender: mpsc::UnboundedSender<Order>,
     receiver: mpsc::UnboundedReceiver<Order>,
 }
@@ -46,11 +47,10 @@ pub struct Orders {
 impl Orders {
     /// Signals are the first to give orders.
     pub(super) fn from_signals() -> Result<Self, Fatal> {
+        let signals =
+            Signals::catch().map_err(|error| start::bug("cannot catch signals", &error))?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let signalled = sender.clone();
-        signals::watch(move |wish| signalled.send(wish.into()).is_ok())
-            .map_err(|error| start::bug("cannot catch signals", &error))?;
-        Ok(Self { sender, receiver })
+        Ok(Self { signals, sender, receiver })
     }
 
     /// For whoever else may give orders.
@@ -76,8 +76,11 @@ impl Orders {
 
     /// The next one.
     pub(super) async fn next(&mut self) -> Order {
-        // Never closed, for it holds a sender itself.
-        self.receiver.recv().await.unwrap_or(Order::End)
+        tokio::select! {
+            wish = self.signals.next() => wish.map_or(Order::End, Order::from),
+            // Never closed, for it holds a sender itself.
+            order = self.receiver.recv() => order.unwrap_or(Order::End),
+        }
     }
 
     /// Waits for the order to end, whatever comes before.
