@@ -80,19 +80,41 @@ fn decide(request: &Request<'_>, view: &View<'_>, bearer: Bearer) -> Result<Answ
     bearer.single()?;
     guard::forwarded(request, view.options.http_tokens, bearer)?;
 
-    let path = Path::read(request.path);
-    let is_token = path.as_ref().is_some_and(Path::is_metadata_token);
-    let allow = if is_token { Allow::Put } else { Allow::Read };
+    let place = Place::of(request.path, view.tree);
+    let allow = if matches!(place, Place::MetadataToken) { Allow::Put } else { Allow::Read };
     match (request.method, allow) {
         (Method::Put, Allow::Put) => grant(request, view).map(Answer::Reply),
         (Method::Put, Allow::Read) => Err(Status::Forbidden), // P6, P7
         (Method::Options, _) => Ok(Answer::Reply(Reply::options(allow))),
         (Method::Get | Method::Head, Allow::Read) => {
             bearer.admit(view.options.http_tokens)?;
-            let resource = path.and_then(|path| view.tree.find(path.names()));
-            read(resource.ok_or(Status::NotFound)?, view)
+            match place {
+                Place::Resource(resource) => read(resource, view),
+                _ => Err(Status::NotFound),
+            }
         }
         _ => Ok(Answer::Reply(Reply::not_allowed(allow))),
+    }
+}
+
+/// Where a path leads.
+enum Place<'a> {
+    MetadataToken,
+    Resource(&'a Resource),
+    Nowhere,
+}
+
+impl<'a> Place<'a> {
+    fn of(target: &str, tree: &'a Tree) -> Self {
+        let known = |path: Path<'_>| {
+            let token = path.is_metadata_token().then_some(Self::MetadataToken);
+            token.or_else(|| tree.find(path.names()).map(Self::Resource))
+        };
+        // Mostly a target is spelled as we would spell it, and need not be read.
+        Path::as_spelled(target)
+            .and_then(known)
+            .or_else(|| Path::read(target).and_then(known))
+            .unwrap_or(Self::Nowhere)
     }
 }
 

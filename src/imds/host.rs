@@ -10,6 +10,8 @@ use std::net::IpAddr;
 pub struct HostNames {
     names: Vec<String>,
     addresses: Vec<IpAddr>,
+    /// The addresses as clients mostly spell them, for whom nothing needs parsing.
+    spelled: Vec<String>,
 }
 
 impl HostNames {
@@ -25,6 +27,7 @@ impl HostNames {
                 IpAddr::from([169, 254, 169, 254]),
                 IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
             ],
+            spelled: Vec::new(),
         };
         // An unspecified address names every host at once, so it names none.
         let named = bound.into_iter().filter(|address| !address.is_unspecified());
@@ -35,6 +38,7 @@ impl HostNames {
                 None => own.names.push(name.to_ascii_lowercase()),
             }
         }
+        own.spelled = own.addresses.iter().map(spelling).collect();
         own
     }
 
@@ -44,6 +48,10 @@ impl HostNames {
     /// for aws-c-auth sends neither.
     #[must_use]
     pub fn owns(&self, host: &[u8], local: IpAddr) -> bool {
+        let after = |own: &String| host.strip_prefix(own.as_bytes());
+        if self.spelled.iter().filter_map(after).any(|rest| rest.is_empty() || is_port(rest)) {
+            return true;
+        }
         let Some(name) = std::str::from_utf8(host).ok().and_then(without_port) else {
             return false;
         };
@@ -69,10 +77,24 @@ fn without_port(host: &str) -> Option<&str> {
         },
     };
     let (name, port) = host.split_at_checked(colon)?;
-    let digits = port.get(1..)?;
-    let is_port = digits.bytes().all(|b| b.is_ascii_digit())
-        && (digits.is_empty() || digits.parse::<u16>().is_ok());
-    is_port.then_some(name)
+    is_port(port.as_bytes()).then_some(name)
+}
+
+/// True for a colon and a port after it, or none, as RFC 3986 allows.
+fn is_port(text: &[u8]) -> bool {
+    let digit = |port: u16, b: &u8| {
+        let digit = b.is_ascii_digit().then(|| u16::from(b - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    };
+    text.strip_prefix(b":").is_some_and(|digits| digits.iter().try_fold(0, digit).is_some())
+}
+
+/// How `Host` names an address.
+fn spelling(address: &IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 /// The name or address in a `Host` field, where it is one that DNS could know.

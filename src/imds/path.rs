@@ -14,6 +14,15 @@ pub(crate) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
+    /// Takes the target for one that is spelled as we would spell it; a resource
+    /// found by such a path is the right one, and one that is not may yet be found
+    /// when the path is read.
+    pub(super) fn as_spelled(target: &'a str) -> Option<Self> {
+        let inner = target.strip_prefix('/')?;
+        let names = Cow::Borrowed(inner.strip_suffix('/').unwrap_or(inner));
+        Some(Self { names, slash: target.ends_with('/') })
+    }
+
     /// Reads the target of a request; `None` where no resource can have such a path (P11).
     pub(crate) fn read(target: &'a str) -> Option<Self> {
         let inner = target.strip_prefix('/')?;
