@@ -7,26 +7,25 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::endpoint::Endpoint;
-use super::head;
+use super::head::Head;
 use super::hops::Hops;
 use super::payload::Payload;
 use super::role::PATIENCE;
+use super::silence::Silence;
 use super::wire::Wire;
+use crate::clock::Now;
 
-/// A head that does not end, or a connection that idles, is dropped after this (F19).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
 
@@ -42,8 +41,8 @@ pub(super) struct Ends {
 /// How a request came, whatever it asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
-    /// Its head keeps to the bounds (F19).
-    pub(super) fits: bool,
+    /// When it had come.
+    pub(super) now: Now,
     /// The connection ends with the response.
     pub(super) closes: bool,
 }
@@ -53,9 +52,11 @@ struct Visit {
     endpoint: Endpoint,
     ends: Ends,
     length_seen: Arc<AtomicBool>,
+    silence: Silence,
 }
 
-/// Serves one connection to its end, or to the end of the request in hand after `closing`.
+/// Serves one connection until it ends or keeps silent for too long, or to the end of
+/// the request in hand after `closing`.
 pub(super) async fn serve(
     stream: TcpStream,
     endpoint: Endpoint,
@@ -64,35 +65,40 @@ pub(super) async fn serve(
 ) -> Result<(), hyper::Error> {
     let length_seen = Arc::new(AtomicBool::new(false));
     let wire = Wire::new(stream, Arc::clone(&length_seen));
-    let visit = Arc::new(Visit { endpoint, ends, length_seen });
-    let service = service_fn(move |request| respond(request, Arc::clone(&visit)));
+    let silence = Silence::new(endpoint.clock());
+    let visit = Arc::new(Visit { endpoint, ends, length_seen, silence });
+    let service = service_fn(|request| respond(request, Arc::clone(&visit)));
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
         .half_close(true)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(wire), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
+        biased;
         ended = connection.as_mut() => return ended,
+        () = visit.silence.ends() => return Ok(()),
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }
 
 async fn respond(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     visit: Arc<Visit>,
 ) -> Result<Response<Payload>, Infallible> {
-    visit.endpoint.note(request.headers());
-    let fits = head::fits(&request);
-    let stays =
-        fits && visit.endpoint.stays_open(request.headers()) && visit.is_whole(&mut request).await;
-    let form = Form { fits, closes: !stays };
-    Ok(match &visit.endpoint {
-        Endpoint::Imds(site) => site.respond(&request, &visit.ends, form).await,
-        Endpoint::Container(site) => site.respond(&request, &visit.ends, form).await,
+    let (parts, mut body) = request.into_parts();
+    let head = Head::read(&parts);
+    let endpoint = &visit.endpoint;
+    let stays = head.fits() && endpoint.stays_open(&head) && visit.is_whole(&head, &mut body).await;
+    let now = endpoint.clock().now();
+    visit.silence.is_broken(now.boot);
+    endpoint.clients().note(head.agent, now.wall);
+    let form = Form { now, closes: !stays };
+    Ok(match endpoint {
+        Endpoint::Imds(site) => site.respond(&head, &visit.ends, form).await,
+        Endpoint::Container(site) => site.respond(&head, &visit.ends, form).await,
     })
 }
 
@@ -101,14 +107,14 @@ impl Visit {
     ///
     /// hyper hides a Content-Length beside chunks, and what such a pair meant is not ours to
     /// guess; a body of chunks is waited for only so far as to see that it is empty.
-    async fn is_whole(&self, request: &mut Request<Incoming>) -> bool {
-        if !head::is_chunked(request.headers()) {
+    async fn is_whole(&self, head: &Head<'_>, body: &mut Incoming) -> bool {
+        if !head.chunked {
             return true;
         }
-        if self.length_seen.load(Ordering::Relaxed) || head::expects(request.headers()) {
+        if self.length_seen.load(Ordering::Relaxed) || head.request.expects {
             return false;
         }
-        let first = tokio::time::timeout(PATIENCE, request.body_mut().frame()).await;
+        let first = tokio::time::timeout(PATIENCE, body.frame()).await;
         matches!(first, Ok(None))
     }
 }

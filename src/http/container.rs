@@ -9,14 +9,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use tokio::sync::watch;
 
 use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
-use super::head;
+use super::head::Head;
 use super::payload::Payload;
 use super::reply;
 use super::role::ServedRole;
@@ -56,15 +55,12 @@ pub struct ContainerSite {
 impl ContainerSite {
     pub(super) async fn respond(
         &self,
-        request: &Request<Incoming>,
+        head: &Head<'_>,
         ends: &Ends,
         form: Form,
     ) -> Response<Payload> {
-        let asked = container::Request {
-            head: head::reduce(request),
-            authorization: head::single(request.headers(), &header::AUTHORIZATION),
-        };
-        let reply = if form.fits {
+        let asked = container::Request { head: head.request, authorization: head.authorization };
+        let reply = if head.fits() {
             self.reply(&asked, ends.local).await
         } else {
             Reply::Refusal(Refusal::HeadTooLarge)

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::header::{self, HeaderMap, HeaderValue};
-
 use super::container::ContainerSite;
-use super::head;
+use super::head::Head;
 use super::imds::Site;
-use crate::clock::Now;
+use crate::clock::Clock;
+use crate::status::Clients;
 
 /// What a listener serves; clones serve the same.
 #[derive(Debug, Clone)]
@@ -19,30 +18,28 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whether a connection outlives a request with these fields: EC2 wants to
+    /// Whether a connection outlives a request with this head: EC2 wants to
     /// be asked for it (F3, F4), everybody else lets it live.
-    pub(super) fn stays_open(&self, headers: &HeaderMap) -> bool {
+    pub(super) const fn stays_open(&self, head: &Head<'_>) -> bool {
         match self {
-            Self::Imds(_) => head::asks_to_stay(headers),
-            Self::Container(_) => !head::asks_to_close(headers),
+            Self::Imds(_) => head.asks_to_stay(),
+            Self::Container(_) => !head.asks_to_close,
         }
     }
 
-    /// Notes which program asks.
-    pub(super) fn note(&self, headers: &HeaderMap) {
-        let clients = match self {
+    /// Which programs ask.
+    pub(super) fn clients(&self) -> &Clients {
+        match self {
             Self::Imds(site) => &site.clients,
             Self::Container(site) => &site.clients,
-        };
-        let agent = headers.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
-        clients.note(agent, self.now().wall);
+        }
     }
 
-    /// The present, as everything that is served there knows it.
-    pub(super) fn now(&self) -> Now {
+    /// The clock of everything that is served there.
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         match self {
-            Self::Imds(site) => site.clock.now(),
-            Self::Container(site) => site.clock.now(),
+            Self::Imds(site) => &site.clock,
+            Self::Container(site) => &site.clock,
         }
     }
 }

@@ -1,9 +1,11 @@
-//! A request head, reduced in one pass to what the rules look at.
+//! A request head, reduced in one pass to what anybody looks at.
 
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Version};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use hyper::{Method, Version};
 
-use crate::imds;
+use crate::imds::{self, Field};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
@@ -11,51 +13,101 @@ const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The head as the rules take it.
-pub(super) fn reduce<B>(request: &Request<B>) -> imds::Request<'_> {
-    let uri = request.uri();
-    let mut reduced = imds::Request {
-        method: method(request.method()),
-        path: uri.path(),
-        authority: uri.authority().map(hyper::http::uri::Authority::as_str),
-        http_10: request.version() < Version::HTTP_11,
-        host: imds::Field::Absent,
-        token: imds::Field::Absent,
-        ttl: imds::Field::Absent,
-        forwarded: false,
-        browser: false,
-        expects: false,
-    };
-    for (name, value) in request.headers() {
-        note(&mut reduced, name, value);
+/// The most that a head may measure (F19); hyper counts in whole reads, which overshoot.
+const MOST_BYTES: usize = 32 * 1024;
+
+/// All that counts of a head.
+#[allow(clippy::struct_excessive_bools)] // Header fields are there or not.
+pub(super) struct Head<'a> {
+    /// What the rules look at.
+    pub(super) request: imds::Request<'a>,
+    /// What consumers of the container endpoint show.
+    pub(super) authorization: Field<'a>,
+    /// What the client calls itself.
+    pub(super) agent: &'a [u8],
+    /// The body comes in chunks: hyper refuses every other coding (F19).
+    pub(super) chunked: bool,
+    /// The client asks for the connection to end with the reply.
+    pub(super) asks_to_close: bool,
+    asks_to_stay: bool,
+    size: usize,
+}
+
+impl<'a> Head<'a> {
+    /// Reads each field once.
+    pub(super) fn read(parts: &'a Parts) -> Self {
+        let uri = &parts.uri;
+        let mut head = Self {
+            request: imds::Request {
+                method: method(&parts.method),
+                path: uri.path(),
+                authority: uri.authority().map(Authority::as_str),
+                http_10: parts.version < Version::HTTP_11,
+                host: Field::Absent,
+                token: Field::Absent,
+                ttl: Field::Absent,
+                forwarded: false,
+                browser: false,
+                expects: false,
+            },
+            authorization: Field::Absent,
+            agent: &[],
+            chunked: false,
+            asks_to_close: false,
+            asks_to_stay: false,
+            size: uri.path_and_query().map_or(0, |target| target.as_str().len()),
+        };
+        for (name, value) in &parts.headers {
+            head.note(name, value);
+        }
+        head
     }
-    reduced
-}
 
-fn note<'a>(reduced: &mut imds::Request<'a>, name: &HeaderName, value: &'a HeaderValue) {
-    match *name {
-        header::HOST => add(&mut reduced.host, value),
-        header::ORIGIN | header::REFERER => reduced.browser = true,
-        header::EXPECT => reduced.expects = true,
-        _ if *name == TOKEN => add(&mut reduced.token, value),
-        _ if *name == TTL => add(&mut reduced.ttl, value),
-        _ if *name == FORWARDED => reduced.forwarded = true,
-        _ if *name == FETCH_SITE || *name == FETCH_DEST => reduced.browser = true,
-        _ => {}
+    fn note(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+        self.size += name.as_str().len() + value.len();
+        let request = &mut self.request;
+        match *name {
+            header::HOST => add(&mut request.host, value),
+            header::CONNECTION => self.hear(value),
+            header::AUTHORIZATION => add(&mut self.authorization, value),
+            header::TRANSFER_ENCODING => self.chunked = true,
+            header::USER_AGENT => self.agent = value.as_bytes(),
+            header::ORIGIN | header::REFERER => request.browser = true,
+            header::EXPECT => request.expects = true,
+            _ if *name == TOKEN => add(&mut request.token, value),
+            _ if *name == TTL => add(&mut request.ttl, value),
+            _ if *name == FORWARDED => request.forwarded = true,
+            _ if *name == FETCH_SITE || *name == FETCH_DEST => request.browser = true,
+            _ => {}
+        }
+    }
+
+    fn hear(&mut self, connection: &HeaderValue) {
+        if connection == "keep-alive" {
+            self.asks_to_stay = true;
+            return;
+        }
+        for word in connection.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            self.asks_to_stay |= word.eq_ignore_ascii_case(b"keep-alive");
+            self.asks_to_close |= word.eq_ignore_ascii_case(b"close");
+        }
+    }
+
+    /// Whether it keeps to its bounds, its line ends not counted.
+    pub(super) const fn fits(&self) -> bool {
+        self.size <= MOST_BYTES
+    }
+
+    /// Whether the client asks for the connection to stay open, and not also for its end.
+    pub(super) const fn asks_to_stay(&self) -> bool {
+        self.asks_to_stay && !self.asks_to_close
     }
 }
 
-/// A field that counts only where it stands once.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> imds::Field<'a> {
-    let mut field = imds::Field::Absent;
-    headers.get_all(name).iter().for_each(|value| add(&mut field, value));
-    field
-}
-
-fn add<'a>(field: &mut imds::Field<'a>, value: &'a HeaderValue) {
+fn add<'a>(field: &mut Field<'a>, value: &'a HeaderValue) {
     *field = match field {
-        imds::Field::Absent => imds::Field::One(value.as_bytes()),
-        _ => imds::Field::Many,
+        Field::Absent => Field::One(value.as_bytes()),
+        _ => Field::Many,
     };
 }
 
@@ -69,93 +121,54 @@ fn method(method: &Method) -> imds::Method {
     }
 }
 
-/// The most that a head may measure (F19); hyper counts in whole reads, which overshoot.
-const MOST_BYTES: usize = 32 * 1024;
-
-/// Whether a head keeps to its bounds, its line ends not counted.
-pub(super) fn fits<B>(request: &Request<B>) -> bool {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    let size = request
-        .headers()
-        .iter()
-        .fold(target, |size, (name, value)| size + name.as_str().len() + value.len());
-    size <= MOST_BYTES
-}
-
-/// Whether the body comes in chunks: hyper refuses every other coding (F19).
-pub(super) fn is_chunked(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING)
-}
-
-/// Whether the client waits for our consent to send a body (F7).
-pub(super) fn expects(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::EXPECT)
-}
-
-/// Whether the client asks for the connection to stay open, and does not also ask for its end.
-pub(super) fn asks_to_stay(headers: &HeaderMap) -> bool {
-    says(headers, b"keep-alive") && !asks_to_close(headers)
-}
-
-/// Whether the client asks for the connection to end with the reply.
-pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
-    says(headers, b"close")
-}
-
-fn says(headers: &HeaderMap, word: &[u8]) -> bool {
-    let values = headers.get_all(header::CONNECTION).into_iter();
-    let mut words = values.flat_map(|value| value.as_bytes().split(|b| *b == b','));
-    words.any(|given| given.trim_ascii().eq_ignore_ascii_case(word))
-}
-
 #[cfg(test)]
 mod tests {
+    use hyper::Request;
+
     use super::*;
 
-    fn headers(values: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in values {
-            map.append(*name, HeaderValue::from_static(value));
+    fn parts(uri: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
         }
-        map
+        request.body(()).unwrap().into_parts().0
     }
 
     #[test]
     fn only_who_asks_keeps_the_connection() {
-        assert!(!asks_to_stay(&headers(&[])));
-        assert!(asks_to_stay(&headers(&[("connection", "keep-alive")])));
-        assert!(asks_to_stay(&headers(&[("connection", "TE, Keep-Alive")])));
-        assert!(!asks_to_stay(&headers(&[("connection", "keep-alive, close")])));
-        assert!(!asks_to_stay(&headers(&[("connection", "keep-alive"), ("connection", "close")])));
+        let stays = |fields: &[(&str, &str)]| Head::read(&parts("/", fields)).asks_to_stay();
+        assert!(!stays(&[]));
+        assert!(stays(&[("connection", "keep-alive")]));
+        assert!(stays(&[("connection", "TE, Keep-Alive")]));
+        assert!(!stays(&[("connection", "keep-alive, close")]));
+        assert!(!stays(&[("connection", "keep-alive"), ("connection", "close")]));
     }
 
     #[test]
     fn f19_a_head_is_bounded() {
-        let sized = |target: usize, field: usize| {
-            let request = Request::builder()
-                .uri(format!("/{}", "a".repeat(target)))
-                .header("x", "b".repeat(field));
-            fits(&request.body(()).unwrap())
+        let fits = |target: usize, field: usize| {
+            let target = format!("/{}", "a".repeat(target));
+            Head::read(&parts(&target, &[("x", &"b".repeat(field))])).fits()
         };
-        assert!(sized(0, 0) && sized(16_000, 16_000) && sized(0, 32_766));
-        assert!(!sized(0, 32_767) && !sized(16_500, 16_500));
+        assert!(fits(0, 0) && fits(16_000, 16_000) && fits(0, 32_766));
+        assert!(!fits(0, 32_767) && !fits(16_500, 16_500));
     }
 
     #[test]
     fn doubled_fields_are_seen_as_doubled() {
-        let request = Request::builder()
-            .uri("http://169.254.169.254/latest/?q")
-            .header("X-Aws-Ec2-Metadata-Token", "a")
-            .header("x-aws-ec2-metadata-token", "a")
-            .header("Host", "localhost")
-            .header("X-Forwarded-For", "")
-            .header("Sec-Fetch-Mode", "cors")
-            .body(())
-            .unwrap();
-        let head = reduce(&request);
-        assert!(matches!(head.token, imds::Field::Many));
-        assert!(matches!(head.host, imds::Field::One(b"localhost")));
-        assert!(matches!(head.ttl, imds::Field::Absent));
+        let fields = [
+            ("X-Aws-Ec2-Metadata-Token", "a"),
+            ("x-aws-ec2-metadata-token", "a"),
+            ("Host", "localhost"),
+            ("X-Forwarded-For", ""),
+            ("Sec-Fetch-Mode", "cors"),
+        ];
+        let parts = parts("http://169.254.169.254/latest/?q", &fields);
+        let head = Head::read(&parts).request;
+        assert!(matches!(head.token, Field::Many));
+        assert!(matches!(head.host, Field::One(b"localhost")));
+        assert!(matches!(head.ttl, Field::Absent));
         assert!(head.forwarded && !head.browser);
         assert_eq!((head.path, head.authority), ("/latest/", Some("169.254.169.254")));
     }

@@ -9,19 +9,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::Response;
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
-use super::head;
+use super::head::Head;
 use super::hops::Hops;
 use super::payload::Payload;
 use super::reply::{self, Stamp};
 use super::role::ServedRole;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
 use crate::status::Clients;
 
@@ -62,23 +61,23 @@ impl Site {
     /// The response to one request.
     pub(super) async fn respond(
         &self,
-        request: &Request<Incoming>,
+        head: &Head<'_>,
         ends: &Ends,
         form: Form,
     ) -> Response<Payload> {
-        let reduced = head::reduce(request);
-        let (mut answer, mut stamp) = self.answer(&reduced, ends.local, true);
-        if !form.fits {
+        let request = &head.request;
+        let (mut answer, mut stamp) = self.answer(request, ends.local, form.now, true);
+        if !head.fits() {
             answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
         }
         if matches!(answer, Answer::Wait) {
-            self.role.next_outcome(self.clock.now().boot).await;
-            (answer, stamp) = self.answer(&reduced, ends.local, false);
+            self.role.next_outcome(form.now.boot).await;
+            (answer, stamp) = self.answer(request, ends.local, self.clock.now(), false);
         }
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();
         if reply.status == Status::Forbidden {
-            self.tell_foreign(&reduced, ends.local);
+            self.tell_foreign(request, ends.local);
         }
         if let Some(hops) = ends.hops.as_ref().filter(|_| reply.is_grant()) {
             stamp.closes = true;
@@ -88,8 +87,13 @@ impl Site {
     }
 
     /// The answer from memory, and the dates that go with it.
-    fn answer(&self, request: &imds::Request<'_>, local: IpAddr, patient: bool) -> (Answer, Stamp) {
-        let now = self.clock.now();
+    fn answer(
+        &self,
+        request: &imds::Request<'_>,
+        local: IpAddr,
+        now: Now,
+        patient: bool,
+    ) -> (Answer, Stamp) {
         let (terms, state) = (self.terms.borrow(), self.role.store.read());
         let options = if state.locked { terms.options.off() } else { terms.options };
         let view = View {

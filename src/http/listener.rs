@@ -75,7 +75,7 @@ impl Listener {
             Ok((stream, peer)) => Some((stream, peer, presence)),
             Err(error) if concerns_one_connection(&error) => None,
             Err(error) => {
-                if exhaustion.again(self.endpoint.now().boot) {
+                if exhaustion.again(self.endpoint.clock().now().boot) {
                     warn!(%error, "cannot accept connections for now");
                 }
                 tokio::time::sleep(EXHAUSTION_PAUSE).await;
@@ -107,7 +107,7 @@ impl Listener {
     }
 
     fn turned_away(&self, peer: SocketAddr, strangers: &Rarely) {
-        if strangers.again(self.endpoint.now().boot) {
+        if strangers.again(self.endpoint.clock().now().boot) {
             let hint = "allow_from of this listener lets others in";
             warn!(%peer, hint, "turned a connection away: it does not come from this machine");
         } else {

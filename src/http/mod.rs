@@ -17,6 +17,7 @@ mod payload;
 mod rarely;
 mod reply;
 mod role;
+mod silence;
 mod wire;
 
 pub use container::{ContainerSite, ContainerTerms};

@@ -40,7 +40,7 @@ impl Ear {
     fn hears(&mut self, mut bytes: &[u8]) -> bool {
         loop {
             let Some(heard) = self.0 else {
-                let Some(end) = bytes.iter().position(|b| *b == b'\n') else { return false };
+                let Some(end) = memchr::memchr(b'\n', bytes) else { return false };
                 bytes = bytes.get(end + 1..).unwrap_or_default();
                 self.0 = Some(0);
                 continue;
