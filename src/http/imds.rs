@@ -106,7 +106,7 @@ impl Site {
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
             patient,
         };
-        let stamp = Stamp { now: now.wall, modified: state.tree.modified(), closes: true };
+        let stamp = Stamp { now: now.wall, changed: state.tree.modified(), closes: true };
         (imds::answer(request, &view), stamp)
     }
 

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
 use super::payload::Payload;
-use crate::imds::{Reply, ReplyBody, ReplyField};
+use crate::imds::{Reply, ReplyBody, ReplyField, Status};
 
 const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 // Clouds are told apart by this name (F2).
@@ -26,10 +26,17 @@ const NO_RANGES: HeaderValue = HeaderValue::from_static("none");
 pub(super) struct Stamp {
     /// For `Date`.
     pub(super) now: Timestamp,
-    /// For `Last-Modified` (G6).
-    pub(super) modified: Timestamp,
+    /// When what was asked for last changed.
+    pub(super) changed: Timestamp,
     /// Whether the connection ends with this reply.
     pub(super) closes: bool,
+}
+
+impl Stamp {
+    /// For `Last-Modified`, which is never in the future (G6).
+    fn modified(self) -> Timestamp {
+        self.changed.min(self.now)
+    }
 }
 
 /// The response to write; for HEAD, hyper leaves the body out and its length in (F9).
@@ -37,32 +44,77 @@ pub(super) fn render(reply: &Reply, stamp: Stamp) -> Response<Payload> {
     let mut response = Response::new(Payload::new(body(reply.body())));
     let status = StatusCode::from_u16(reply.status.code());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = HeaderMap::with_capacity(8);
-    for field in reply.fields() {
-        write(response.headers_mut(), field, stamp);
-    }
+    *response.headers_mut() = MOULDS.with_borrow_mut(|moulds| {
+        let [values, grants, refusals] = moulds;
+        let kind = match reply.status {
+            Status::Ok if reply.is_grant() => grants,
+            Status::Ok => values,
+            _ => refusals,
+        };
+        let [stays, closes] = kind;
+        if stamp.closes { closes } else { stays }.cast(reply, stamp)
+    });
     if let Some(reason) = reply.status.reason() {
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
     }
     response
 }
 
-fn write(headers: &mut HeaderMap, field: ReplyField, stamp: Stamp) {
-    let (name, value) = match field {
+thread_local! {
+    static MOULDS: RefCell<[[Mould; 2]; 3]> = RefCell::default();
+}
+
+/// The fields of one reply, from which those of the next are cast: within a
+/// second, replies of one kind mostly differ by two numbers.
+#[derive(Default)]
+struct Mould {
+    shape: Vec<ReplyField>,
+    dates: [i64; 2],
+    fields: HeaderMap,
+}
+
+impl Mould {
+    fn cast(&mut self, reply: &Reply, stamp: Stamp) -> HeaderMap {
+        let dates = [stamp.now, stamp.modified()].map(Timestamp::as_second);
+        if self.dates != dates || !reply.fields().map(blank).eq(self.shape.iter().copied()) {
+            self.dates = dates;
+            self.shape = reply.fields().map(blank).collect();
+            self.fields = self.shape.iter().filter_map(|field| rendered(*field, stamp)).collect();
+        }
+        let mut fields = self.fields.clone();
+        for field in reply.fields() {
+            match field {
+                ReplyField::Ttl(seconds) => fields.insert(TTL, seconds.into()),
+                ReplyField::ContentLength(length) => fields.insert(CONTENT_LENGTH, length.into()),
+                _ => None,
+            };
+        }
+        fields
+    }
+}
+
+/// The field without its number.
+const fn blank(field: ReplyField) -> ReplyField {
+    match field {
+        ReplyField::Ttl(_) => ReplyField::Ttl(0),
+        ReplyField::ContentLength(_) => ReplyField::ContentLength(0),
+        other => other,
+    }
+}
+
+fn rendered(field: ReplyField, stamp: Stamp) -> Option<(HeaderName, HeaderValue)> {
+    Some(match field {
         ReplyField::Ttl(seconds) => (TTL, seconds.into()),
         ReplyField::Allow(methods) => (header::ALLOW, HeaderValue::from_static(methods)),
         ReplyField::ContentType(kind) => (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         ReplyField::AcceptRanges => (header::ACCEPT_RANGES, NO_RANGES),
-        ReplyField::LastModified => {
-            (header::LAST_MODIFIED, MODIFIED.with(|date| date.of(stamp.modified.min(stamp.now))))
-        }
-        ReplyField::ContentLength(length) => (header::CONTENT_LENGTH, length.into()),
+        ReplyField::LastModified => (header::LAST_MODIFIED, http_date(stamp.modified())),
+        ReplyField::ContentLength(length) => (CONTENT_LENGTH, length.into()),
         ReplyField::Date => (header::DATE, date(stamp.now)),
         ReplyField::Server => (header::SERVER, SERVER),
         ReplyField::Connection if stamp.closes => (header::CONNECTION, CLOSE),
-        ReplyField::Connection => return,
-    };
-    headers.append(name, value);
+        ReplyField::Connection => return None,
+    })
 }
 
 fn body(body: ReplyBody) -> Bytes {
@@ -81,7 +133,6 @@ pub(super) fn date(now: Timestamp) -> HeaderValue {
 
 thread_local! {
     static DATE: HttpDate = const { HttpDate::never() };
-    static MODIFIED: HttpDate = const { HttpDate::never() };
 }
 
 /// The last moment that was rendered, and its text.
