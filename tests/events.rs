@@ -6,15 +6,15 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use assumed::clock::{Clock, SystemClock};
 use assumed::emulator::{DEMO_SECRET_ACCESS_KEY, Mfa, Script};
 use common::client::Client;
 use common::control::{Done, verb};
-use common::program::{Daemon, Ended, Home};
+use common::program::{self, Daemon, Ended, Home, wait_for};
 use common::stand::{Sts, keys, sessions_of};
 use serde_json::Value;
 
@@ -219,6 +219,192 @@ fn a_daemon_that_waits_for_a_human_is_ready_and_says_what_to_type() {
     verb(&home, &["stop"]).well();
     told.well();
     served.well();
+}
+
+/// Settings with a command that keeps what it is told, for a home with a profile.
+fn with_events(home: &Home, more: &str) -> std::path::PathBuf {
+    let told = home.path().join("told");
+    let script = format!("cat >> {0}; echo \"inside=$ASSUMED_INSIDE\" >> {0}", told.display());
+    home.put(
+        program::SETTINGS,
+        &format!("[events]\ncommand = [\"sh\", \"-c\", '{script}']\n{more}"),
+    );
+    told
+}
+
+fn events(told: &std::path::Path) -> Vec<Value> {
+    let text = fs::read_to_string(told).unwrap_or_default();
+    text.lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_command_is_told_once_that_somebody_is_needed() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let told = with_events(&home, "");
+    let (mut daemon, client, _) = waiting(&home);
+    wait_for(&told, "inside=1");
+    verb(&home, &["refresh"]).ill(75);
+    verb(&home, &["mfa", "314159"]).well();
+    daemon.keeps_secret(&client.credentials().json());
+    verb(&home, &["lock", "--forget"]).well();
+    verb(&home, &["unlock"]).well();
+    daemon.event("waiting");
+    wait_for(&told, "inside=1\n{");
+    let events = events(&told);
+    assert_eq!(events.len(), 2, "{events:?}");
+    let event = &events[0];
+    for (member, value) in [
+        ("event", "waiting"),
+        ("role", "dev"),
+        ("what", "mfa"),
+        ("of", SERIAL),
+        ("order", "assumed mfa"),
+        ("message", &format!("an MFA code of {SERIAL} is waited for")),
+    ] {
+        assert_eq!(event[member], value, "{event}");
+    }
+    assert_eq!(event["until"], Value::Null, "nothing is served");
+    assert!(!fs::read_to_string(&told).unwrap().contains("314159"));
+    daemon.end("-TERM");
+}
+
+#[test]
+fn the_end_of_a_session_is_told_once_before_it_comes() {
+    // A session as short as this is told of half-way.
+    let sts = Sts::start(sessions_of(6));
+    let home = mfa_home(&sts);
+    let told = with_events(&home, "lead = \"1m\"\n");
+    let (mut daemon, _, _) = waiting(&home);
+    verb(&home, &["mfa", "314159"]).well();
+    let line = daemon.event("ending");
+    assert!(line["hint"].as_str().unwrap().contains("assumed mfa"), "{line}");
+    wait_for(&told, "\"event\":\"ending\"");
+    daemon.event("waiting");
+    assert_eq!(count(&daemon.log(), "\"event\":\"ending\""), 1);
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_command_that_fails_or_hangs_changes_nothing_and_the_desktop_is_told() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = mfa_home(&sts);
+    let told = home.path().join("told");
+    home.put(program::SETTINGS, "[events]\ncommand = [\"/nonexistent\"]\n");
+    let path = pretend(&home, "notify-send", &format!("echo \"$@\" >> {}", told.display()));
+    let mut command = home.command(&RUN);
+    command.env("PATH", path).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
+    let mut daemon = Daemon::start(command);
+    let client = Client::new(daemon.address());
+    let line = daemon.event("events");
+    assert!(
+        line["error"].as_str().unwrap().starts_with("events.command cannot be started"),
+        "{line}"
+    );
+    wait_for(&told, "assumed mfa");
+    let shown = fs::read_to_string(&told).unwrap();
+    assert!(
+        shown.starts_with("--app-name=assumed -- assumed: dev needs you an MFA code of "),
+        "{shown}"
+    );
+    verb(&home, &["mfa", "314159"]).well();
+    client.key_id();
+    daemon.end("-TERM");
+}
+
+/// A terminal of which the test is the human.
+struct Terminal {
+    human: fs::File,
+    program: fs::File,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let human = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&human).unwrap();
+        unlockpt(&human).unwrap();
+        let name = ptsname(&human, Vec::new()).unwrap().into_string().unwrap();
+        let program = fs::File::options().read(true).write(true).open(name).unwrap();
+        Self { human: human.into(), program }
+    }
+
+    /// The program on this terminal, as its foreground job.
+    fn command(&self, home: &Home, arguments: &[&str]) -> Command {
+        let own = home.command(arguments);
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(own.get_program()).args(own.get_args()).env_clear();
+        for (name, value) in own.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.stdin(self.program.try_clone().unwrap());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Reads what is shown until these words are.
+    fn shows(&mut self, words: &str) -> String {
+        let mut shown = String::new();
+        while !shown.contains(words) {
+            let mut part = [0; 256];
+            let count = self.human.read(&mut part).unwrap();
+            shown.push_str(std::str::from_utf8(&part[..count]).unwrap());
+        }
+        shown
+    }
+
+    fn echoes(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(&self.program).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ISIG)
+    }
+}
+
+#[test]
+fn a_daemon_in_the_foreground_asks_on_its_terminal() {
+    let sts = Sts::start(shows(&["314159"]));
+    let home = mfa_home(&sts);
+    let mut terminal = Terminal::new();
+    let mut daemon = Daemon::start(terminal.command(&home, &RUN));
+    let client = Client::new(daemon.address());
+    let question = format!("MFA code of {SERIAL}: ");
+    terminal.shows(&question);
+    terminal.human.write_all(b"000000\r").unwrap();
+    daemon.find("wrong code", |line| line["code"] == "AccessDenied");
+    let mut shown = terminal.shows(&question);
+    terminal.human.write_all(b"31415x\x7f9\r").unwrap();
+    daemon.event("rotated");
+    client.key_id();
+    verb(&home, &["lock", "--forget"]).well();
+    verb(&home, &["unlock"]).well();
+    shown += &terminal.shows(&question);
+    assert!(!shown.contains("31415"), "nothing is echoed: {shown}");
+    assert!(!terminal.echoes());
+    // Ctrl-C ends the daemon, as ever, and the terminal is as it was.
+    terminal.human.write_all(b"\x03").unwrap();
+    let ended = daemon.wait();
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    assert!(terminal.echoes());
+    assert!(!ended.stderr.contains("314159") && !ended.stderr.contains("000000"));
+}
+
+#[test]
+fn the_verb_asks_unseen_and_again_where_the_code_is_wrong() {
+    let sts = Sts::start(shows(&["314159"]));
+    let home = mfa_home(&sts);
+    let (daemon, client, _) = waiting(&home);
+    let mut terminal = Terminal::new();
+    let mut verb = terminal.command(&home, &["mfa"]).spawn().unwrap();
+    let mut shown = terminal.shows(": ");
+    terminal.human.write_all(b"000000\r").unwrap();
+    shown += &terminal.shows(": ");
+    terminal.human.write_all(b"314159\r").unwrap();
+    assert!(verb.wait().unwrap().success());
+    assert!(terminal.echoes() && !shown.contains("0000"), "{shown}");
+    client.key_id();
+    daemon.end("-TERM");
 }
 
 /// What the identity provider of the tests posts.

@@ -9,6 +9,7 @@
 mod check;
 mod completions;
 mod conformance;
+mod console;
 mod demo;
 mod detached;
 mod doctor;
@@ -93,6 +94,7 @@ enum Verb {
     Exec(exec::Exec),
     Env(env::Env),
     CredentialProcess(env::CredentialProcess),
+    Console(console::Console),
     Token(token::Token),
     Doctor(doctor::Doctor),
     Link(link::Link),
@@ -127,6 +129,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Unlock(_) => orders::unlock(globals),
         Verb::Exec(exec) => exec::main(&exec, globals),
         Verb::Env(env) => env::env(&env, globals),
+        Verb::Console(console) => console::main(&console, globals),
         Verb::CredentialProcess(order) => env::credential_process(&order, globals),
         Verb::Token(token) => token::main(&token, globals),
         Verb::Doctor(doctor) => doctor::main(&doctor, globals),

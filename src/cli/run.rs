@@ -1,5 +1,6 @@
 //! `assumed run`: the daemon, in the foreground or detached.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -87,6 +88,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
         logging: Some(logging),
         pid_file,
         for_process,
+        terminal: std::io::stdin().is_terminal(),
         ..Company::default()
     };
     Daemon::prepare(found.settings, supervisor)?.run(company)?;

@@ -7,6 +7,7 @@ use super::chain::{Calls, Chain, Ground, walk};
 use super::control::Control;
 use super::draft::{Desk, Draft, role_flags};
 use super::endpoint;
+use super::events::Events;
 use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
 use super::listen;
@@ -84,6 +85,7 @@ impl<'a> Resolution<'a> {
             imds: self.imds(),
             hosts,
             ready_timeout: self.span("ready_timeout").unwrap_or(READY_TIMEOUT),
+            events: Events::read(self.document),
             log: log?,
             exit_on_refusal: self.inputs.overrides.exit_on_refusal,
             warnings: std::mem::take(&mut self.warnings),

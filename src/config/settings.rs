@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::control::Control;
+use super::events::Events;
 use super::listen::Listen;
 use super::metadata::Metadata;
 use super::mistake::Warning;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// How long READY waits for the first credentials.
     pub ready_timeout: Duration,
+    /// Who is told when a human is needed.
+    pub events: Events,
     /// What is logged, and how.
     pub log: Log,
     /// True where a refusal by STS ends the daemon with 77.

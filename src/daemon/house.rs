@@ -7,9 +7,11 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
+use super::asking::Host;
 use super::audience::{Audience, Watchdog};
 use super::consumption::Mint;
 use super::control::{self, Control};
+use super::events::Lookout;
 use super::given::Given;
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
@@ -54,6 +56,8 @@ pub(super) struct House {
     since: Now,
     key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
+    /// Held, not read.
+    for_humans: Vec<AbortOnDropHandle<()>>,
     pub(super) state: Option<Arc<StateDirectory>>,
 }
 
@@ -78,7 +82,11 @@ impl House {
         for bound in bound {
             listeners.serve(bound, &sites)?;
         }
-        let shown = watch::Sender::new(Shown { role: active.clone(), listeners: Vec::new() });
+        let shown = watch::Sender::new(Shown {
+            role: active.clone(),
+            listeners: Vec::new(),
+            events: settings.events.clone(),
+        });
         let mut house = Self {
             settings,
             role,
@@ -96,10 +104,12 @@ impl House {
             since,
             key,
             _companion: companion,
+            for_humans: Vec::new(),
             state,
         };
         house.renew_terms();
         house.control = house.take_orders(orders, control)?;
+        house.for_humans = house.mind_humans(company.terminal, orders);
         if let Some(pid) = company.for_process {
             orders.end_with(pid);
         }
@@ -136,6 +146,24 @@ impl House {
             since: self.since,
         };
         bound.serve(Arc::new(steering), state_dir).map(Some)
+    }
+
+    /// Whatever tells humans that they are needed.
+    fn mind_humans(&self, terminal: bool, orders: &Orders) -> Vec<AbortOnDropHandle<()>> {
+        let lookout = Lookout {
+            store: Arc::clone(&self.role.store),
+            shown: self.shown.subscribe(),
+            sessions: self.reception.sessions(),
+            clock: Arc::clone(&self.clock),
+        };
+        let host = terminal.then(|| Host {
+            store: Arc::clone(&self.role.store),
+            bell: self.role.bell.clone(),
+            shown: self.shown.subscribe(),
+            reception: self.reception.clone(),
+            orders: orders.sender(),
+        });
+        [lookout.keep()].into_iter().chain(host.map(Host::keep)).collect()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.
@@ -254,6 +282,7 @@ impl House {
         self.shown.send_replace(Shown {
             role: active(&self.settings).clone(),
             listeners: self.listeners.shown(),
+            events: self.settings.events.clone(),
         });
     }
 }

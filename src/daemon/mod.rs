@@ -5,10 +5,12 @@
 //! rotation, service, drain. Whatever can fail at the start fails before the
 //! first thread exists.
 
+mod asking;
 mod audience;
 mod consumers;
 mod consumption;
 mod control;
+mod events;
 mod given;
 mod handing;
 mod house;
@@ -62,6 +64,8 @@ pub struct Company {
     pub for_process: Option<u32>,
     /// Whoever waits in the shell for the first credentials.
     pub herald: Option<Herald>,
+    /// Whether its user sits at a terminal, and can be asked there.
+    pub terminal: bool,
     /// Runs beside it.
     pub companion: Option<Companion>,
 }

@@ -166,6 +166,7 @@ fn others<'a>(before: &Settings, after: &Settings) -> impl Iterator<Item = &'a s
     [
         ("log", before.log != after.log),
         ("imds", before.imds != after.imds),
+        ("events", before.events != after.events),
         ("hosts", before.hosts != after.hosts),
         ("exit_on_refusal", before.exit_on_refusal != after.exit_on_refusal),
     ]

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::consumption::Mint;
 use super::orders::Order;
 use crate::clock::{Clock, Now};
-use crate::config::RoleSettings;
+use crate::config::{Events, RoleSettings};
 use crate::control::{Code, Gift, Listed, Minted, Peer, Pending, Refusal, Steer, Wanted};
 use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
@@ -34,6 +34,7 @@ const SOON: Duration = Duration::from_secs(3);
 pub(super) struct Shown {
     pub(super) role: RoleSettings,
     pub(super) listeners: Vec<ListenerStatus>,
+    pub(super) events: Events,
 }
 
 /// The steering end of a daemon.
@@ -233,16 +234,24 @@ impl Steering {
         &self,
         before: fn(&Standing) -> u64,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let mut standing = self.bell.standing();
-        let before = before(&standing.borrow());
-        let told = move |now: &Standing| {
-            // A rotation that began anew, after a reload, counts from zero.
-            let anew = now.attempts < before && now.landed() > 0;
-            anew || now.landed() > before || now.phase == Phase::Locked
-        };
-        async move {
-            // The sender goes with the daemon, and nobody waits longer.
-            let _ = standing.wait_for(told).await;
-        }
+        outcome(&self.bell, before)
+    }
+}
+
+/// Waits until more attempts have ended than `before` tells of the moment.
+pub(super) fn outcome(
+    bell: &Bell,
+    before: fn(&Standing) -> u64,
+) -> impl Future<Output = ()> + Send + use<> {
+    let mut standing = bell.standing();
+    let before = before(&standing.borrow());
+    let told = move |now: &Standing| {
+        // A rotation that began anew, after a reload, counts from zero.
+        let anew = now.attempts < before && now.landed() > 0;
+        anew || now.landed() > before || now.phase == Phase::Locked
+    };
+    async move {
+        // The sender goes with the daemon, and nobody waits longer.
+        let _ = standing.wait_for(told).await;
     }
 }

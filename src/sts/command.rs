@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
@@ -53,11 +53,18 @@ pub(super) struct Program<'a> {
 impl Program<'_> {
     /// Runs it to its end and gives what it printed.
     pub(super) async fn output(self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut child = command(self.command)
-            .spawn()
-            .map_err(|error| self.broken(format!("cannot be started: {error}")))?;
+        self.converse(&[]).await
+    }
+
+    async fn converse(self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let mut command = command(self.command);
+        if !input.is_empty() {
+            command.stdin(Stdio::piped());
+        }
+        let mut child =
+            command.spawn().map_err(|error| self.broken(format!("cannot be started: {error}")))?;
         let group = Group::of(&child);
-        let heard = tokio::time::timeout(self.limit, self.listen(&mut child)).await;
+        let heard = tokio::time::timeout(self.limit, self.listen(&mut child, input)).await;
         let Ok(heard) = heard else {
             drop(group);
             return Err(self
@@ -74,12 +81,20 @@ impl Program<'_> {
         Failure::new(Kind::NoBase, format!("{} {what}", self.key))
     }
 
-    async fn listen(self, child: &mut Child) -> Result<Heard, Failure> {
+    async fn listen(self, child: &mut Child, input: &[u8]) -> Result<Heard, Failure> {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(self.broken("has no output"));
         };
         let last_line = async { Ok(read_last_line(stderr).await) };
-        let (stdout, complaint) = tokio::try_join!(self.read_all(stdout), last_line)?;
+        let stdin = child.stdin.take();
+        let tell = async {
+            if let Some(mut stdin) = stdin {
+                // Whoever does not read it does not want it.
+                let _ = stdin.write_all(input).await;
+            }
+            Ok(())
+        };
+        let (stdout, complaint, ()) = tokio::try_join!(self.read_all(stdout), last_line, tell)?;
         let status = child.wait().await;
         Ok(Heard {
             status: status
@@ -112,6 +127,19 @@ impl Program<'_> {
         };
         Err(self.broken(format!("ended with {}{complaint}", heard.status)))
     }
+}
+
+/// Runs a command that is told something and prints nothing of interest.
+///
+/// # Errors
+/// Where it cannot be started, takes longer than `limit`, or fails.
+pub async fn tell(
+    key: &'static str,
+    command: &CommandLine,
+    input: &[u8],
+    limit: Duration,
+) -> Result<(), Failure> {
+    Program { key, command, limit }.converse(input).await.map(drop)
 }
 
 fn command(line: &CommandLine) -> Command {

@@ -22,6 +22,7 @@ pub mod request;
 mod route;
 mod saml;
 mod shared_files;
+mod signin;
 mod signing_time;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,8 @@ mod witness;
 mod wording;
 
 pub use chain::RoleChain;
+pub use command::tell;
 pub use endpoint::endpoint;
 pub use reception::Reception;
 pub use route::check_route;
+pub use signin::{encoded, signin_token};

@@ -131,11 +131,14 @@ pub const KEYS: &[Key] = &[
     key("control.group", Kind::Text, "the group whose members may open the control socket", "none", "\"aws\""),
     key("control.uids[]", Kind::Number(0, 4_294_967_295), "users who may steer besides owner and root; with a group, the only ones of it", "none", "1000"),
 
+    key("events.command[]", Kind::Verbatim, "a command that is told when a human is needed", "none", "\"/usr/local/bin/tell-me\""),
+    key("events.notify", Kind::Flag, "shows a notification on the desktop, where there is one", "`true`", "true"),
+    key("events.lead", Kind::Span, "how long before a session with MFA ends it is told", "`15m`", "\"15m\""),
+
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json"]), "how log lines look", "`text`", "\"text\""),
     key("log.file", Kind::Text, "a file instead of standard error", "none", "\"/var/log/assumed.log\""),
 
-    later("events", "what is told to others"),
     later("sandbox", "what the daemon forbids itself"),
     later("access", "which caller may have which role"),
     later("pod", "which pod may have which role"),

@@ -1,0 +1,84 @@
+//! A daemon in the foreground asks for the code on its terminal.
+//!
+//! What comes from elsewhere meanwhile (`assumed mfa`) ends the question.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, warn};
+
+use super::orders::Order;
+use super::steering::{Shown, outcome};
+use crate::rotation::task::Bell;
+use crate::secret::Secret;
+use crate::store::{State, Store};
+use crate::sts::Reception;
+use crate::sts::request::{MfaSerial, Need};
+use crate::sys::terminal;
+
+/// Whoever sits at the terminal.
+pub(super) struct Host {
+    pub(super) store: Arc<Store>,
+    pub(super) bell: Bell,
+    pub(super) shown: watch::Receiver<Shown>,
+    pub(super) reception: Reception,
+    pub(super) orders: UnboundedSender<Order>,
+}
+
+impl Host {
+    /// Asks whenever a code is waited for, as long as the handle is held.
+    pub(super) fn keep(self) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = self.attend().await {
+                if error.kind() == ErrorKind::Interrupted {
+                    // The terminal did not make a signal of it.
+                    let _ = self.orders.send(Order::End);
+                } else {
+                    debug!(%error, "the terminal is not asked any more");
+                }
+            }
+        }))
+    }
+
+    async fn attend(&self) -> std::io::Result<()> {
+        let mut outcomes = self.store.subscribe();
+        loop {
+            if outcomes.wait_for(awaits).await.map(drop).is_err() {
+                return Ok(());
+            }
+            let need = self.shown.borrow().role.source.need();
+            let Some(Need::Code { serial, by_hand: true }) = need else {
+                let _ = outcomes.changed().await;
+                continue;
+            };
+            let question = format!("MFA code of {}: ", serial.as_str());
+            let settled = async { drop(outcomes.wait_for(|state| !awaits(state)).await) };
+            let code = tokio::select! {
+                code = terminal::ask(&question) => code?,
+                () = settled => continue,
+            };
+            self.hand_in(&serial, &code).await;
+        }
+    }
+
+    async fn hand_in(&self, serial: &MfaSerial, code: &Secret) {
+        if let Err(wrong) = self.reception.code(serial, code) {
+            warn!(event = "waiting", "not {}: {}", wrong.expected, wrong.why);
+            return;
+        }
+        let outcome = outcome(&self.bell, |now| now.attempts);
+        self.bell.refresh();
+        outcome.await;
+        let need = Need::Code { serial: serial.clone(), by_hand: true };
+        if let Some(failure) = self.reception.clear(&need) {
+            warn!(event = "waiting", "{failure}");
+        }
+    }
+}
+
+fn awaits(state: &State) -> bool {
+    state.failure.as_ref().is_some_and(crate::failure::Failure::awaits_human)
+}

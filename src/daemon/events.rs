@@ -1,0 +1,210 @@
+//! Tells a human that he is needed: by a command of his, and on the desktop.
+//!
+//! Once when something is waited for, until it is there, and once before a
+//! session ends that only a code can renew. The log is told by rotation.
+//! Nothing here delays anything: whoever is told too slowly is told in vain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, warn};
+
+use super::steering::Shown;
+use crate::clock::{self, Clock, Now};
+use crate::config::Events;
+use crate::credentials::Validity;
+use crate::failure::Failure;
+use crate::rotation::port::Alarm;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::sts;
+use crate::sts::request::{CommandLine, MfaSerial, Need};
+use crate::sys::wake::WallAlarm;
+
+/// How long a command may take to take note.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// One event, as commands read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Notice {
+    event: &'static str,
+    time: Timestamp,
+    role: String,
+    what: &'static str,
+    of: String,
+    order: &'static str,
+    message: String,
+    hint: Option<String>,
+    /// Until when something valid is served, or the session lasts.
+    until: Option<Timestamp>,
+}
+
+/// What is looked at, and what was told of it.
+pub(super) struct Lookout {
+    pub(super) store: Arc<Store>,
+    pub(super) shown: watch::Receiver<Shown>,
+    pub(super) sessions: watch::Receiver<BTreeMap<MfaSerial, Validity>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What was told, so that it is told once.
+#[derive(Debug, Default)]
+struct Told {
+    waiting: bool,
+    /// The session that was seen last: its end, and its life when it was seen first.
+    session: Option<(Timestamp, Duration)>,
+    /// The end of the session whose end was told.
+    ending: Option<Timestamp>,
+}
+
+impl Lookout {
+    /// Looks out as long as the handle is held.
+    pub(super) fn keep(self) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(self.run()))
+    }
+
+    async fn run(mut self) {
+        let Ok(mut alarm) = WallAlarm::new() else { return };
+        let mut outcomes = self.store.subscribe();
+        let mut told = Told::default();
+        loop {
+            let now = self.clock.now();
+            let shown = self.shown.borrow_and_update().clone();
+            if let Some(need) = shown.role.source.need() {
+                let ending = self.ending(&need, &shown, &mut told, now);
+                for event in self.waiting(&need, &shown, &mut told, now).into_iter().chain(ending) {
+                    tell(event, &shown.events);
+                }
+            }
+            let next = told.next(&shown.events, now);
+            tokio::select! {
+                Ok(()) = outcomes.changed() => {}
+                Ok(()) = self.shown.changed() => {}
+                Ok(()) = self.sessions.changed() => {}
+                _ = alarm.ring_at(next) => {}
+            }
+        }
+    }
+
+    fn waiting(&self, need: &Need, shown: &Shown, told: &mut Told, now: Now) -> Option<Notice> {
+        let state = self.store.read();
+        let Some(failure) = state.failure.as_ref() else {
+            told.waiting = false;
+            return None;
+        };
+        if !failure.awaits_human() || std::mem::replace(&mut told.waiting, true) {
+            return None;
+        }
+        let valid = state.snapshot.as_ref().filter(|snapshot| snapshot.is_valid(now));
+        let Failure { message, hint, .. } = failure.clone();
+        let until = valid.map(|snapshot| snapshot.credentials.expiration());
+        Some(Notice { message, hint, until, ..Notice::of("waiting", need, shown, now) })
+    }
+
+    fn ending(&mut self, need: &Need, shown: &Shown, told: &mut Told, now: Now) -> Option<Notice> {
+        let Need::Code { serial, by_hand: true } = need else { return None };
+        let sessions = self.sessions.borrow_and_update();
+        let Some(session) = sessions.get(serial).filter(|held| !held.left(now).is_zero()) else {
+            told.session = None;
+            return None;
+        };
+        let (ends, left) = (session.expires, session.left(now));
+        if told.session.is_none_or(|(seen, _)| seen != ends) {
+            told.session = Some((ends, left));
+        }
+        if told.ending == Some(ends) || left > told.lead(&shown.events) {
+            return None;
+        }
+        told.ending = Some(ends);
+        let minutes = left.as_secs().div_ceil(60);
+        let message = format!("the MFA session of {} ends in {minutes} min", serial.as_str());
+        let hint = "give the next code of the device: assumed mfa".to_owned();
+        warn!(event = "ending", role = shown.role.name, %ends, hint, "the MFA session ends soon");
+        let event = Notice::of("ending", need, shown, now);
+        Some(Notice { message, hint: Some(hint), until: Some(ends), ..event })
+    }
+}
+
+impl Told {
+    /// Short sessions are not told of as soon as they begin.
+    fn lead(&self, events: &Events) -> Duration {
+        let life = self.session.map_or(Duration::ZERO, |(_, life)| life);
+        events.lead.min(life / 2)
+    }
+
+    /// When there will be something to tell.
+    fn next(&self, events: &Events, now: Now) -> Option<Timestamp> {
+        let (ends, _) = self.session.filter(|(ends, _)| self.ending != Some(*ends))?;
+        let lead = SignedDuration::try_from(self.lead(events)).ok()?;
+        // Never in the past, should the wall clock be wrong.
+        Some(ends.saturating_sub(lead).ok()?.max(clock::later(now.wall, Duration::from_secs(1))))
+    }
+}
+
+impl Notice {
+    fn of(event: &'static str, need: &Need, shown: &Shown, now: Now) -> Self {
+        Self {
+            event,
+            time: now.wall,
+            role: shown.role.name.clone(),
+            what: need.word(),
+            of: need.subject().to_owned(),
+            order: need.order(),
+            message: String::new(),
+            hint: None,
+            until: None,
+        }
+    }
+}
+
+/// Tells whoever wants to know, beside everything else.
+fn tell(event: Notice, events: &Events) {
+    if let Some(command) = events.command.clone() {
+        let mut text = serde_json::to_vec(&event).unwrap_or_default();
+        text.push(b'\n');
+        tokio::spawn(async move {
+            if let Err(error) = sts::tell("events.command", &command, &text, LIMIT).await {
+                warn!(event = "events", %error, "nobody was told that a human is needed");
+            }
+        });
+    }
+    if events.notify && has_desktop() {
+        tokio::spawn(async move {
+            let command = notification(&event);
+            if let Err(error) = sts::tell("notify-send", &command, &[], LIMIT).await {
+                debug!(event = "events", %error, "no notification on the desktop");
+            }
+        });
+    }
+}
+
+/// True where there is somebody to show it to.
+fn has_desktop() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(target_os = "macos") || set("DBUS_SESSION_BUS_ADDRESS")
+}
+
+fn notification(event: &Notice) -> CommandLine {
+    let title = format!("assumed: {} needs you", event.role);
+    let body = format!("{}\n{}", event.message, event.order);
+    let words = if cfg!(target_os = "macos") {
+        // Arguments of the script, so that no text can become part of it.
+        let script =
+            "on run a\ndisplay notification (item 2 of a) with title (item 1 of a)\nend run";
+        vec!["osascript".to_owned(), "-e".to_owned(), script.to_owned(), title, body]
+    } else {
+        vec![
+            "notify-send".to_owned(),
+            "--app-name=assumed".to_owned(),
+            "--".to_owned(),
+            title,
+            body,
+        ]
+    };
+    CommandLine::Words(words.into_iter().map(Secret::new).collect())
+}
