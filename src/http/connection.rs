@@ -25,6 +25,7 @@ use super::role::PATIENCE;
 use super::silence::Silence;
 use super::wire::Wire;
 use crate::clock::Now;
+use crate::imds::Shown;
 
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -36,6 +37,8 @@ pub(super) struct Ends {
     pub(super) local: IpAddr,
     /// For a peer on another host or in another namespace (T12).
     pub(super) hops: Option<Hops>,
+    /// The metadata token that came along it last.
+    pub(super) shown: Shown,
 }
 
 /// How a request came, whatever it asks for.

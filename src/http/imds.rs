@@ -66,13 +66,13 @@ impl Site {
         form: Form,
     ) -> Response<Payload> {
         let request = &head.request;
-        let (mut answer, mut stamp) = self.answer(request, ends.local, form.now, true);
+        let (mut answer, mut stamp) = self.answer(request, ends, form.now, true);
         if !head.fits() {
             answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
         }
         if matches!(answer, Answer::Wait) {
             self.role.next_outcome(form.now.boot).await;
-            (answer, stamp) = self.answer(request, ends.local, self.clock.now(), false);
+            (answer, stamp) = self.answer(request, ends, self.clock.now(), false);
         }
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();
@@ -90,7 +90,7 @@ impl Site {
     fn answer(
         &self,
         request: &imds::Request<'_>,
-        local: IpAddr,
+        ends: &Ends,
         now: Now,
         patient: bool,
     ) -> (Answer, Stamp) {
@@ -99,8 +99,9 @@ impl Site {
         let view = View {
             options: &options,
             names: &terms.names,
-            local,
+            local: ends.local,
             key: &self.key,
+            shown: &ends.shown,
             tree: &state.tree,
             now,
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),

@@ -21,6 +21,7 @@ use super::endpoint::Endpoint;
 use super::hops::Hops;
 use super::rarely::Rarely;
 use crate::access::policy::{Admission, Origin};
+use crate::imds::Shown;
 use crate::pulse::Pulse;
 
 /// How long the loop rests when the machine has no descriptor or memory left.
@@ -93,7 +94,7 @@ impl Listener {
             Origin::Elsewhere => Some(Hops::of(stream, peer.ip()).ok()?),
         };
         tune(stream);
-        Some(Ends { local, hops })
+        Some(Ends { local, hops, shown: Shown::default() })
     }
 
     fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {

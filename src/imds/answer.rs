@@ -13,7 +13,7 @@ use super::path::Path;
 use super::reply::{Allow, Reply};
 use super::request::{Field, Method, Request};
 use super::status::Status;
-use super::token::{TokenKey, Ttl};
+use super::token::{Shown, TokenKey, Ttl};
 use super::tree::{Resource, Tree};
 use crate::clock::Now;
 
@@ -28,6 +28,8 @@ pub struct View<'a> {
     pub local: IpAddr,
     /// What signs metadata tokens.
     pub key: &'a TokenKey,
+    /// What this connection showed before.
+    pub shown: &'a Shown,
     /// What there is to read.
     pub tree: &'a Tree,
     /// When the request is judged.
@@ -66,7 +68,7 @@ pub fn answer(request: &Request<'_>, view: &View<'_>) -> Answer {
     if let Err(status) = own {
         return Answer::Reply(Reply::refusal(status));
     }
-    let bearer = Bearer::read(&request.token, view.key, view.now.boot);
+    let bearer = Bearer::read(&request.token, view.key, view.shown, view.now.boot);
     match decide(request, view, bearer) {
         Ok(Answer::Wait) => Answer::Wait,
         Ok(Answer::Reply(reply)) => Answer::Reply(reply.stating(bearer.remaining())),

@@ -3,7 +3,7 @@
 use super::options::HttpTokens;
 use super::request::Field;
 use super::status::Status;
-use super::token::TokenKey;
+use super::token::{Shown, TokenKey};
 use crate::clock::BootTime;
 
 /// What the metadata-token field of a request amounts to.
@@ -21,11 +21,13 @@ pub(super) enum Bearer {
 
 impl Bearer {
     /// Verifies what the field holds.
-    pub(super) fn read(token: &Field<'_>, key: &TokenKey, now: BootTime) -> Self {
+    pub(super) fn read(token: &Field<'_>, key: &TokenKey, shown: &Shown, now: BootTime) -> Self {
         match token {
             Field::Absent => Self::Nobody,
             Field::Many => Self::Twofold,
-            Field::One(token) => key.remaining(token, now).map_or(Self::Rejected, Self::Holder),
+            Field::One(token) => {
+                key.remaining_of(token, shown, now).map_or(Self::Rejected, Self::Holder)
+            }
         }
     }
 

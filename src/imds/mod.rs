@@ -36,5 +36,5 @@ pub(crate) use path::Path;
 pub use reply::{Reply, ReplyBody, ReplyField};
 pub use request::{Field, Method, Request};
 pub use status::Status;
-pub use token::{TokenKey, Ttl};
+pub use token::{Shown, TokenKey, Ttl};
 pub use tree::Tree;

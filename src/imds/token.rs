@@ -6,6 +6,7 @@
 //! 40 bytes make the 56 characters of EC2's own (T7).
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -66,6 +67,19 @@ impl Claim {
     }
 }
 
+/// The token that a connection showed last, and when that ends.
+///
+/// A client that keeps its connection shows the same one with each request;
+/// what was proved once is compared, in constant time, and not proved again.
+#[derive(Default)]
+pub struct Shown(Mutex<Option<([u8; 56], BootTime)>>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// What signs metadata tokens, during one boot.
 pub struct TokenKey(hmac::Key);
 
@@ -104,9 +118,21 @@ impl TokenKey {
     /// The life still to run in whole seconds, rounded down (T18); `None` where there is none.
     #[must_use]
     pub fn remaining(&self, token: &[u8], now: BootTime) -> Option<u32> {
-        let left = self.verify(token)?.expiry().since(now);
-        let seconds = u32::try_from(left.as_secs()).ok()?;
-        (!left.is_zero()).then_some(seconds)
+        whole_seconds(self.verify(token)?.expiry(), now)
+    }
+
+    /// As [`TokenKey::remaining`], for a connection that may have shown this token before.
+    pub(super) fn remaining_of(&self, token: &[u8], shown: &Shown, now: BootTime) -> Option<u32> {
+        let mut last = shown.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = match *last {
+            Some((known, ends)) if bool::from(known.ct_eq(token)) => ends,
+            _ => {
+                let ends = self.verify(token)?.expiry();
+                *last = token.try_into().ok().map(|token| (token, ends));
+                ends
+            }
+        };
+        whole_seconds(ends, now)
     }
 
     fn verify(&self, token: &[u8]) -> Option<Claim> {
@@ -128,6 +154,13 @@ impl TokenKey {
     }
 }
 
+/// What is left, rounded down; a token is valid to its very last moment (T23).
+fn whole_seconds(ends: BootTime, now: BootTime) -> Option<u32> {
+    let left = ends.since(now);
+    let seconds = u32::try_from(left.as_secs()).ok()?;
+    (!left.is_zero()).then_some(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -144,6 +177,20 @@ mod tests {
 
     const fn at(nanos: u64) -> BootTime {
         BootTime::from_boot(Duration::from_nanos(nanos))
+    }
+
+    #[test]
+    fn a_token_shown_before_is_worth_what_it_was_and_no_other_is() {
+        let shown = Shown::default();
+        let (one, other) = (key().issue(ttl(60), at(0), 1), key().issue(ttl(90), at(0), 2));
+        let stranger = TokenKey::new(&[8; 32], "boot-1").issue(ttl(60), at(0), 1);
+        let second = 1_000_000_000;
+        for now in [0, 1, 59 * second, 60 * second, 90 * second] {
+            for token in [&one[..], &one, &other, &stranger, b"", &one[..55], &one] {
+                let afresh = key().remaining(token, at(now));
+                assert_eq!(key().remaining_of(token, &shown, at(now)), afresh, "{now}");
+            }
+        }
     }
 
     #[test]

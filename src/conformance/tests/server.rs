@@ -295,6 +295,7 @@ impl Shared {
             names: &self.names,
             local: stream.local_addr().unwrap().ip(),
             key: &self.key,
+            shown: &imds::Shown::default(),
             tree: &self.tree,
             now: SystemClock.now(),
             nonce: self.nonce.fetch_add(1, Ordering::Relaxed),

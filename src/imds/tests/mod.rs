@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, Facts, Field, HostNames, Metadata, Method, Options, Outcome, Reply, ReplyBody, Request,
-    TokenKey, Tree, Ttl, View, answer,
+    Shown, TokenKey, Tree, Ttl, View, answer,
 };
 use crate::clock::{self, BootTime, Now};
 use crate::credentials::{Credentials, Snapshot};
@@ -90,6 +90,7 @@ impl World {
                 names: &self.names,
                 local: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 key: &self.key,
+                shown: &Shown::default(),
                 tree: &self.tree,
                 now: self.now,
                 nonce: 7,
