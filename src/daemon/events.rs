@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -56,8 +56,8 @@ pub(super) struct Lookout {
 #[derive(Debug, Default)]
 struct Told {
     waiting: bool,
-    /// The session that was seen last: its end, and its life when it was seen first.
-    session: Option<(Timestamp, Duration)>,
+    /// The session that was seen last, and its life when it was seen first.
+    session: Option<(Validity, Duration)>,
     /// The end of the session whose end was told.
     ending: Option<Timestamp>,
 }
@@ -114,8 +114,8 @@ impl Lookout {
             return None;
         };
         let (ends, left) = (session.expires, session.left(now));
-        if told.session.is_none_or(|(seen, _)| seen != ends) {
-            told.session = Some((ends, left));
+        if told.session.is_none_or(|(seen, _)| seen.expires != ends) {
+            told.session = Some((*session, left));
         }
         if told.ending == Some(ends) || left > told.lead(&shown.events) {
             return None;
@@ -139,10 +139,9 @@ impl Told {
 
     /// When there will be something to tell.
     fn next(&self, events: &Events, now: Now) -> Option<Timestamp> {
-        let (ends, _) = self.session.filter(|(ends, _)| self.ending != Some(*ends))?;
-        let lead = SignedDuration::try_from(self.lead(events)).ok()?;
-        // Never in the past, should the wall clock be wrong.
-        Some(ends.saturating_sub(lead).ok()?.max(clock::later(now.wall, Duration::from_secs(1))))
+        let (session, _) = self.session.filter(|(held, _)| self.ending != Some(held.expires))?;
+        // By what is left, for the wall clock alone may be wrong.
+        Some(clock::later(now.wall, session.left(now).saturating_sub(self.lead(events))))
     }
 }
 
@@ -207,4 +206,40 @@ fn notification(event: &Notice) -> CommandLine {
         ]
     };
     CommandLine::Words(words.into_iter().map(Secret::new).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::BootTime;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn told(life: Duration, now: Now) -> Told {
+        let expires = clock::later(now.wall, life);
+        let session = Validity { expires, deadline: now.boot.plus(life) };
+        Told { session: Some((session, life)), ..Told::default() }
+    }
+
+    #[test]
+    fn a_session_is_told_of_with_the_lead_left_or_half_of_it() {
+        let now = Now { wall: Timestamp::UNIX_EPOCH, boot: BootTime::default() };
+        let events = Events::default();
+        for (life, after) in [(720 * MINUTE, 705 * MINUTE), (20 * MINUTE, 10 * MINUTE)] {
+            let told = told(life, now);
+            assert_eq!(told.next(&events, now), Some(clock::later(now.wall, after)));
+        }
+        let mut told = told(MINUTE, now);
+        told.ending = told.session.map(|(session, _)| session.expires);
+        assert_eq!(told.next(&events, now), None, "once");
+    }
+
+    #[test]
+    fn a_wrong_wall_clock_wakes_nobody_all_the_time() {
+        let now = Now { wall: Timestamp::UNIX_EPOCH, boot: BootTime::default() };
+        let told = told(720 * MINUTE, now);
+        let slow = Now { wall: clock::later(now.wall, 600 * MINUTE), ..now };
+        let next = told.next(&Events::default(), slow).unwrap();
+        assert_eq!(clock::until(slow.wall, next), 105 * MINUTE);
+    }
 }

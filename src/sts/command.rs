@@ -300,6 +300,23 @@ mod tests {
         assert!(message.starts_with("mfa_command cannot be started: No such file"));
     }
 
+    #[tokio::test]
+    async fn one_that_is_told_something_reads_it_or_does_not() {
+        let told = async |line: &str, limit| {
+            let command = CommandLine::Line(Secret::new(line));
+            // More than a pipe holds.
+            let input = format!("{}\nlast\n", "x".repeat(100_000));
+            tell("events.command", &command, input.as_bytes(), limit).await.map_err(|f| f.message)
+        };
+        let minute = Duration::from_mins(1);
+        told("tail -n 1 | grep -q last", minute).await.unwrap();
+        told("true", minute).await.unwrap();
+        let complaint = told("exit 3;", minute).await.unwrap_err();
+        assert_eq!(complaint, "events.command ended with exit status: 3");
+        let complaint = told("sleep 600", Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(complaint, "events.command did not end within 50ms, and was killed");
+    }
+
     #[test]
     fn a_plain_line_needs_no_shell() {
         assert_eq!(plain_words("/bin/x --a b=c"), Some(("/bin/x", vec!["--a", "b=c"])));
