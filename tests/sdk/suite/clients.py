@@ -6,11 +6,14 @@ client to client is said here as data; `trial.py` knows no client by name.
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import environment
 from .environment import PROBES
 
+NO_FILE = "Go v1 of this version does not know the token file"
+NO_TOKEN = "object_store sends no token with a relative URI"
+NO_VARIABLE = "object_store takes no notice of a full URI without the token file, and goes to IMDS"
 ASKS_NOTHING = "this client never asks IMDS for a region"
 
 
@@ -26,7 +29,7 @@ class Client:
     # How it comes to ask again: `own` by the expiry it saw, `renew` when the
     # application opens a new session, `process` by being a process a command.
     again: str = "own"
-    # Credential fetches that six uses in one process cost.
+    # Credential fetches from IMDS that six uses in one process cost.
     fetches: int = 1
     # Why it cannot be asked for a region, or nothing.
     no_region: str = ""
@@ -34,6 +37,8 @@ class Client:
     account: bool = False
     # Knows only the link-local address.
     link_local: bool = False
+    # The ways to the container endpoint that it has not, with the reason.
+    container_without: dict = field(default_factory=dict)
 
 
 def python_probe(environment_name, script, *programs):
@@ -64,12 +69,12 @@ CLIENTS = [
     Client("js-v2", "2.1693.0", node_probe("js-v2", "with_js_v2.js"), quick=True),
     Client("js-v3", "3.1169.0", node_probe("js-v3", "with_js_v3.js"), quick=True),
     Client("go-v1", "s5cmd 2.3.0", python_probe("s5cmd", "with_s5cmd.py", "s5cmd"), quick=True,
-           no_region="s5cmd never asks IMDS for a region"),
+           no_region="s5cmd never asks IMDS for a region", container_without={"file": NO_FILE}),
     Client("rclone", "1.75.2 (Go v2)", python_probe("rclone", "with_rclone.py", "rclone"), quick=True,
            no_region="rclone never asks IMDS for a region"),
     Client("opendal", "0.47.12", python_probe("opendal", "with_opendal.py"), quick=True, no_region=ASKS_NOTHING),
     Client("object_store", "obstore 0.12.1", python_probe("obstore", "with_obstore.py"), quick=True,
-           no_region=ASKS_NOTHING),
+           no_region=ASKS_NOTHING, container_without={"variable": NO_VARIABLE, "relative": NO_TOKEN}),
     # Its credential chain and its S3 client each fetch once at the start.
     Client("cpp", "pyarrow 26.0.1", python_probe("pyarrow", "with_pyarrow.py"), quick=True, again="renew", fetches=2),
     Client("minio-py", "7.2.20", python_probe("minio", "with_minio.py"), quick=True, link_local=True,

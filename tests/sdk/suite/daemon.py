@@ -139,15 +139,15 @@ class Daemon:
 
 
 @contextmanager
-def assuming(binary, folder, session, also=()):
-    """A daemon whose role is assumed at an embedded STS that grants that session."""
+def assuming(binary, folder, session, also=(), flags=()):
+    """A daemon with those flags, whose role is assumed at an embedded STS that grants that session."""
     at = f"127.0.0.1:{free_port()}"
     sts = Program(binary, ["demo", "--sts-only", "--sts-listen", at, "--session", session], folder, "sts", bare(folder))
     sts.start()
     try:
         listening(sts, at)
         address = ("127.0.0.1", free_port())
-        words = ["run", "--role-arn", ROLE_ARN, "--source-profile", "base", "--region", REGION]
+        words = ["run", "--role-arn", ROLE_ARN, "--source-profile", "base", "--region", REGION, *flags]
         for host, port in (address, *also):
             words += ["--listen", f"{host}:{port}"]
         user_files(folder, "[profile base]\n", BASE)

@@ -1,4 +1,4 @@
-"""A network namespace of our own, in which 169.254.169.254 is this host.
+"""A network namespace of our own, in which 169.254.169.254 and 169.254.170.2 are this host.
 
 The suite runs itself again inside, for one client; nothing of it outlives that
 process. As another user than root it needs user namespaces that are switched on.
@@ -13,7 +13,8 @@ from .environment import Unavailable
 from .trial import from_text
 
 PATIENCE = 600
-SET_UP = 'ip link set lo up && ip address add 169.254.169.254/32 dev lo && exec "$@"'
+SET_UP = ('ip link set lo up && ip address add 169.254.169.254/32 dev lo && '
+          'ip address add 169.254.170.2/32 dev lo && exec "$@"')
 
 
 def entered():
@@ -29,9 +30,9 @@ def entered():
     return words
 
 
-def run(script, client, binary):
+def run(script, client, binary, flags=()):
     """The outcomes of that client, found inside."""
-    words = [*entered(), sys.executable, str(script), "--inside", client.name, "--binary", str(binary)]
+    words = [*entered(), sys.executable, str(script), "--inside", client.name, "--binary", str(binary), *flags]
     done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

@@ -1,7 +1,8 @@
 """What a client asked, seen from outside: request lines and nothing else.
 
-Neither observer keeps a header or a body, so no token and no secret can end up
-in a report. The daemon runs as released and does not know that it is watched.
+Neither observer keeps a header, a body or the secret in a path, so no token and
+no secret can end up in a report. The daemon runs as released and does not know
+that it is watched.
 """
 
 import re
@@ -11,20 +12,24 @@ import threading
 # A request for a role's credentials, as against the listing of role names.
 FETCH = re.compile(r"^GET /+latest/+meta-data/+iam/+security-credentials/+[^/ ]")
 REQUEST_LINE = re.compile(rb"(GET|HEAD|PUT|POST|OPTIONS) (\S+) HTTP/1\.[01]\r\n")
+# Of a consumer that shows its secret in the path.
+SECRET_PATH = re.compile(r"(?<=/v2/credentials/)[^/?]+")
 # Linux: the kind of packet address that means "this host is sending it".
 OUTGOING = 4
 
 
 class Seen:
-    """The request lines so far, shared between threads."""
+    """The request lines so far, shared between threads; what matches `fetch` asks for credentials."""
 
-    def __init__(self):
+    def __init__(self, fetch=FETCH):
+        self._fetch = fetch
         self._lines = []
         self._lock = threading.Lock()
 
     def note(self, data):
         """Writes down the request lines in `data`."""
-        found = [f"{verb.decode()} {path.decode('latin-1')}" for verb, path in REQUEST_LINE.findall(data)]
+        found = [SECRET_PATH.sub("…", f"{verb.decode()} {path.decode('latin-1')}")
+                 for verb, path in REQUEST_LINE.findall(data)]
         with self._lock:
             self._lines.extend(found)
 
@@ -37,7 +42,7 @@ class Seen:
     @property
     def fetches(self):
         """How often a role's credentials were asked for."""
-        return sum(bool(FETCH.match(line)) for line in self.lines)
+        return sum(bool(self._fetch.match(line)) for line in self.lines)
 
 
 class Relay:
@@ -47,8 +52,8 @@ class Relay:
     in one piece, and on loopback it arrives in one.
     """
 
-    def __init__(self, upstream):
-        self.seen = Seen()
+    def __init__(self, upstream, fetch=FETCH):
+        self.seen = Seen(fetch)
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -99,8 +104,8 @@ class Wire:
     Only inside a network namespace of our own: it sees every packet there.
     """
 
-    def __init__(self, port):
-        self.seen = Seen()
+    def __init__(self, port, fetch=FETCH):
+        self.seen = Seen(fetch)
         self._port = port
         every_protocol = socket.htons(0x0003)
         self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, every_protocol)

@@ -3,27 +3,34 @@
 from .trial import QUESTIONS
 
 
-def show(rows):
-    """Prints the table; `rows` are (client, outcomes) in the order of the list."""
-    widths = (max(len(client.name) for client, _ in rows), max(len(client.version) for client, _ in rows))
+def show(rows, heads=("client", "version"), questions=None):
+    """Prints the table; `rows` are (labels, outcomes) in the order of the list, a label for each head."""
+    questions = questions or QUESTIONS
+    widths = [max(map(len, column)) for column in zip(heads, *(labels for labels, _ in rows))]
     print()
-    print(f"{'client':{widths[0]}}  {'version':{widths[1]}}  " + "  ".join(f"{letter:4}" for letter in QUESTIONS))
-    for client, outcomes in rows:
-        marks = "  ".join(f"{outcomes[letter].mark:4}" for letter in QUESTIONS)
-        print(f"{client.name:{widths[0]}}  {client.version:{widths[1]}}  {marks}".rstrip())
+    line(heads, widths, questions)
+    for labels, outcomes in rows:
+        line(labels, widths, [outcomes[letter].mark for letter in questions])
     print()
-    for letter, question in QUESTIONS.items():
+    for letter, question in questions.items():
         print(f"{letter}: {question}")
     reasons(rows)
+
+
+def line(labels, widths, cells):
+    """One line of the table."""
+    print("  ".join([*map(str.ljust, labels, widths), *(f"{cell:4}" for cell in cells)]).rstrip())
 
 
 def reasons(rows):
     """One line for each reason, however many cells it explains."""
     said = {}
-    for client, outcomes in rows:
+    for labels, outcomes in rows:
+        # All that names the row but the version.
+        name = " ".join((labels[0], *labels[2:]))
         for letter, outcome in outcomes.items():
             if outcome.note:
-                said.setdefault((client.name, outcome.mark, outcome.note), []).append(letter)
+                said.setdefault((name, outcome.mark, outcome.note), []).append(letter)
     if said:
         print()
     for (name, mark, note), letters in said.items():

@@ -47,6 +47,7 @@ class Trial:
 
     def __init__(self, client, command, binary):
         self._client, self._command, self._binary = client, command, binary
+        self._fetches = client.fetches
         self.outcomes = {}
 
     def run(self):
@@ -100,8 +101,8 @@ class Trial:
         if len(keys) != USES or set(keys) != {daemon.key()}:
             raise Failed(f"keys used: {' '.join(keys)}; served: {daemon.key()}")
         cost = seen.fetches - before
-        if cost != self._client.fetches:
-            raise Failed(f"{cost} fetches for {USES} uses, expected {self._client.fetches}")
+        if cost != self._fetches:
+            raise Failed(f"{cost} fetches for {USES} uses, expected {self._fetches}")
         return Outcome("ok", f"{cost} fetches at its start, none after" if cost > 1 else "")
 
     def _region(self, _daemon, _seen, probe):
