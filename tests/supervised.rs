@@ -7,7 +7,8 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
@@ -178,6 +179,28 @@ fn a_socket_that_was_passed_replaces_the_listener_and_outlives_the_daemon() {
     assert_eq!(daemon.address(), address);
     assert!(!waiting.join().unwrap().is_empty());
     assert_eq!(daemon.end("-TERM").code(), Some(0));
+}
+
+#[test]
+fn whoever_has_connected_is_answered_before_the_end() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let mut daemon = Daemon::start(run(&home));
+    let address = daemon.address();
+    daemon.event("rotated");
+    let connections: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    // Accepted in turn: when this one was answered, so were those.
+    Client::new(address);
+    daemon.signal("-TERM");
+    for mut connection in connections {
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
+    }
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -27,6 +28,8 @@ use super::wire::Wire;
 use crate::clock::Now;
 use crate::imds::Shown;
 
+/// At the end, whoever has just connected has this long to ask: SDKs wait no longer either.
+const NEWCOMER: Duration = Duration::from_secs(1);
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
 
@@ -56,6 +59,8 @@ struct Visit {
     ends: Ends,
     length_seen: Arc<AtomicBool>,
     silence: Silence,
+    /// A head has come.
+    asked: AtomicBool,
 }
 
 /// Serves one connection until it ends or keeps silent for too long, or to the end of
@@ -69,7 +74,8 @@ pub(super) async fn serve(
     let length_seen = Arc::new(AtomicBool::new(false));
     let wire = Wire::new(stream, Arc::clone(&length_seen));
     let silence = Silence::new(endpoint.clock());
-    let visit = Arc::new(Visit { endpoint, ends, length_seen, silence });
+    let asked = AtomicBool::new(false);
+    let visit = Arc::new(Visit { endpoint, ends, length_seen, silence, asked });
     let service = service_fn(|request| respond(request, Arc::clone(&visit)));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -82,8 +88,15 @@ pub(super) async fn serve(
         biased;
         ended = connection.as_mut() => return ended,
         () = visit.silence.ends() => return Ok(()),
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = closing.cancelled() => {}
     }
+    // hyper hangs up on whoever has connected and not asked yet; its request is on the way.
+    if !visit.asked.load(Ordering::Relaxed)
+        && let Ok(ended) = tokio::time::timeout(NEWCOMER, connection.as_mut()).await
+    {
+        return ended;
+    }
+    connection.as_mut().graceful_shutdown();
     connection.await
 }
 
@@ -91,6 +104,7 @@ async fn respond(
     request: Request<Incoming>,
     visit: Arc<Visit>,
 ) -> Result<Response<Payload>, Infallible> {
+    visit.asked.store(true, Ordering::Relaxed);
     let (parts, mut body) = request.into_parts();
     let head = Head::read(&parts);
     let endpoint = &visit.endpoint;
