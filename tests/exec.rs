@@ -273,7 +273,9 @@ fn a_consumer_made_by_hand_outlives_a_restart_until_it_is_revoked() {
     let uri = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"].as_str().unwrap().to_owned();
     let token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"].as_str().unwrap().to_owned();
     let file = home.path().join("token");
-    let told = verb(&home, &["token", "create", "filed", "--file", file.to_str().unwrap()]).well();
+    let mut create = home.command(&["token", "create", "filed", "--file", "token"]);
+    let told = Done::of(create.current_dir(home.path())).well();
+    assert!(told.contains(&format!("TOKEN_FILE={}\n", file.display())), "{told}");
     let filed = fs::read_to_string(&file).unwrap();
     assert!(!told.contains(&filed) && filed.len() == 43 && !filed.ends_with('\n'));
     assert!(verb(&home, &["token", "create", "ci"]).ill(64).contains("exists already"));

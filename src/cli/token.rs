@@ -112,7 +112,7 @@ fn created(create: &Create, daemon: &Daemon, globals: &Globals) -> Result<ExitCo
     } else {
         set.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", minted.uri.as_str()));
     }
-    let file = create.file.as_deref().map(|path| path.display().to_string());
+    let file = create.file.as_deref().map(|path| in_full(path).display().to_string());
     match (&create.file, &file) {
         (Some(path), Some(name)) => {
             written(path, &minted.secret).inspect_err(|_| {
@@ -134,6 +134,11 @@ fn created(create: &Create, daemon: &Daemon, globals: &Globals) -> Result<ExitCo
         set.iter().fold(String::new(), |text, (name, value)| format!("{text}{name}={value}\n"));
     say(&lines);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A client reads the file from wherever it runs.
+fn in_full(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// To the letter; what was there is replaced, but never by way of a link.
