@@ -75,8 +75,8 @@ pub(super) async fn serve(
     let wire = Wire::new(stream, Arc::clone(&length_seen));
     let silence = Silence::new(endpoint.clock());
     let asked = AtomicBool::new(false);
-    let visit = Arc::new(Visit { endpoint, ends, length_seen, silence, asked });
-    let service = service_fn(|request| respond(request, Arc::clone(&visit)));
+    let visit = &Visit { endpoint, ends, length_seen, silence, asked };
+    let service = service_fn(|request| respond(request, visit));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
@@ -102,7 +102,7 @@ pub(super) async fn serve(
 
 async fn respond(
     request: Request<Incoming>,
-    visit: Arc<Visit>,
+    visit: &Visit,
 ) -> Result<Response<Payload>, Infallible> {
     visit.asked.store(true, Ordering::Relaxed);
     let (parts, mut body) = request.into_parts();

@@ -21,7 +21,7 @@ use super::payload::Payload;
 use super::reply::{self, Stamp};
 use super::role::ServedRole;
 use crate::clock::{Clock, Now};
-use crate::imds::{self, Answer, HostNames, Options, Reply, Status, TokenKey, View};
+use crate::imds::{self, Answer, HostNames, Method, Options, Reply, Status, TokenKey, View};
 use crate::status::Clients;
 
 /// What a reload may change between two requests.
@@ -83,7 +83,7 @@ impl Site {
             stamp.closes = true;
             reply = self.kept_near(reply, hops);
         }
-        reply::render(&reply, stamp)
+        reply::render(reply, stamp)
     }
 
     /// The answer from memory, and the dates that go with it.
@@ -104,11 +104,16 @@ impl Site {
             shown: &ends.shown,
             tree: &state.tree,
             now,
-            nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
+            nonce: self.nonce(request.method),
             patient,
         };
         let stamp = Stamp { now: now.wall, changed: state.tree.modified(), closes: true };
         (imds::answer(request, &view), stamp)
+    }
+
+    /// Another for each metadata token; what asks for none gets none.
+    fn nonce(&self, method: Method) -> u64 {
+        if method == Method::Put { self.nonce.fetch_add(1, Ordering::Relaxed) } else { 0 }
     }
 
     /// Says once by which name somebody called us that is not ours.

@@ -8,18 +8,18 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
-use hyper::header::{self, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
 use super::payload::Payload;
-use crate::imds::{Reply, ReplyBody, ReplyField, Status};
+use crate::imds::ReplyField::{
+    self, AcceptRanges, Allow, Connection, ContentLength, ContentType, Date, LastModified, Server,
+    Ttl,
+};
+use crate::imds::{Reply, ReplyBody, Status};
 
 const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
-// Clouds are told apart by this name (F2).
-const SERVER: HeaderValue = HeaderValue::from_static("EC2ws");
-const CLOSE: HeaderValue = HeaderValue::from_static("close");
-const NO_RANGES: HeaderValue = HeaderValue::from_static("none");
 
 /// What a response needs beside the reply.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +40,8 @@ impl Stamp {
 }
 
 /// The response to write; for HEAD, hyper leaves the body out and its length in (F9).
-pub(super) fn render(reply: &Reply, stamp: Stamp) -> Response<Payload> {
-    let mut response = Response::new(Payload::new(body(reply.body())));
-    let status = StatusCode::from_u16(reply.status.code());
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = MOULDS.with_borrow_mut(|moulds| {
+pub(super) fn render(reply: Reply, stamp: Stamp) -> Response<Payload> {
+    let fields = MOULDS.with_borrow_mut(|moulds| {
         let [values, grants, refusals] = moulds;
         let kind = match reply.status {
             Status::Ok if reply.is_grant() => grants,
@@ -52,9 +49,14 @@ pub(super) fn render(reply: &Reply, stamp: Stamp) -> Response<Payload> {
             _ => refusals,
         };
         let [stays, closes] = kind;
-        if stamp.closes { closes } else { stays }.cast(reply, stamp)
+        if stamp.closes { closes } else { stays }.cast(&reply, stamp)
     });
-    if let Some(reason) = reply.status.reason() {
+    let status = StatusCode::from_u16(reply.status.code());
+    let reason = reply.status.reason();
+    let mut response = Response::new(Payload::new(body(reply.into_body())));
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields;
+    if let Some(reason) = reason {
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
     }
     response
@@ -76,18 +78,19 @@ struct Mould {
 impl Mould {
     fn cast(&mut self, reply: &Reply, stamp: Stamp) -> HeaderMap {
         let dates = [stamp.now, stamp.modified()].map(Timestamp::as_second);
-        if self.dates != dates || !reply.fields().map(blank).eq(self.shape.iter().copied()) {
+        let shape = || reply.fields().filter(|field| stamp.closes || *field != Connection);
+        if self.dates != dates || !shape().map(blank).eq(self.shape.iter().copied()) {
             self.dates = dates;
-            self.shape = reply.fields().map(blank).collect();
-            self.fields = self.shape.iter().filter_map(|field| rendered(*field, stamp)).collect();
+            self.shape = shape().map(blank).collect();
+            self.fields = self.shape.iter().map(|field| rendered(*field, stamp)).collect();
         }
         let mut fields = self.fields.clone();
-        for field in reply.fields() {
+        for (value, field) in fields.values_mut().zip(shape()) {
             match field {
-                ReplyField::Ttl(seconds) => fields.insert(TTL, seconds.into()),
-                ReplyField::ContentLength(length) => fields.insert(CONTENT_LENGTH, length.into()),
-                _ => None,
-            };
+                Ttl(seconds) => *value = seconds.into(),
+                ContentLength(length) => *value = length.into(),
+                _ => {}
+            }
         }
         fields
     }
@@ -96,25 +99,25 @@ impl Mould {
 /// The field without its number.
 const fn blank(field: ReplyField) -> ReplyField {
     match field {
-        ReplyField::Ttl(_) => ReplyField::Ttl(0),
-        ReplyField::ContentLength(_) => ReplyField::ContentLength(0),
+        Ttl(_) => Ttl(0),
+        ContentLength(_) => ContentLength(0),
         other => other,
     }
 }
 
-fn rendered(field: ReplyField, stamp: Stamp) -> Option<(HeaderName, HeaderValue)> {
-    Some(match field {
-        ReplyField::Ttl(seconds) => (TTL, seconds.into()),
-        ReplyField::Allow(methods) => (header::ALLOW, HeaderValue::from_static(methods)),
-        ReplyField::ContentType(kind) => (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        ReplyField::AcceptRanges => (header::ACCEPT_RANGES, NO_RANGES),
-        ReplyField::LastModified => (header::LAST_MODIFIED, http_date(stamp.modified())),
-        ReplyField::ContentLength(length) => (CONTENT_LENGTH, length.into()),
-        ReplyField::Date => (header::DATE, date(stamp.now)),
-        ReplyField::Server => (header::SERVER, SERVER),
-        ReplyField::Connection if stamp.closes => (header::CONNECTION, CLOSE),
-        ReplyField::Connection => return None,
-    })
+fn rendered(field: ReplyField, stamp: Stamp) -> (HeaderName, HeaderValue) {
+    match field {
+        Ttl(seconds) => (TTL, seconds.into()),
+        Allow(methods) => (header::ALLOW, HeaderValue::from_static(methods)),
+        ContentType(kind) => (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        AcceptRanges => (header::ACCEPT_RANGES, HeaderValue::from_static("none")),
+        LastModified => (header::LAST_MODIFIED, http_date(stamp.modified())),
+        ContentLength(length) => (header::CONTENT_LENGTH, length.into()),
+        Date => (header::DATE, date(stamp.now)),
+        // Clouds are told apart by this name (F2).
+        Server => (header::SERVER, HeaderValue::from_static("EC2ws")),
+        Connection => (header::CONNECTION, HeaderValue::from_static("close")),
+    }
 }
 
 fn body(body: ReplyBody) -> Bytes {
@@ -162,6 +165,25 @@ fn http_date(moment: Timestamp) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reply_is_cast_with_its_own_numbers_and_dates() {
+        let stamp = |second| {
+            let now = Timestamp::from_second(second).unwrap();
+            Stamp { now, changed: Timestamp::UNIX_EPOCH, closes: false }
+        };
+        let mut mould = Mould::default();
+        for (status, second) in [(404, 7), (500, 7), (404, 8), (404, 8)] {
+            let status = if status == 404 { Status::NotFound } else { Status::InternalServerError };
+            let reply = Reply::refusal(status);
+            let length = reply.body().len().to_string();
+            let cast = mould.cast(&reply, stamp(second));
+            let names: Vec<_> = cast.keys().map(HeaderName::as_str).collect();
+            assert_eq!(names, ["content-length", "date", "server", "content-type"]);
+            assert_eq!(cast["content-length"], length.as_str());
+            assert_eq!(cast["date"], format!("Thu, 01 Jan 1970 00:00:0{second} GMT").as_str());
+        }
+    }
 
     #[test]
     fn a_date_is_rendered_anew_when_its_second_is_over() {

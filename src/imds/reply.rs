@@ -179,8 +179,14 @@ impl Reply {
 
     /// What GET would carry; HEAD leaves it out (F9).
     #[must_use]
-    pub fn body(&self) -> ReplyBody {
-        self.body.clone()
+    pub const fn body(&self) -> &ReplyBody {
+        &self.body
+    }
+
+    /// The same, when nothing else of the reply is needed any more.
+    #[must_use]
+    pub fn into_body(self) -> ReplyBody {
+        self.body
     }
 
     /// A metadata token was granted: the hop limit applies (T12).
@@ -204,7 +210,7 @@ mod tests {
     #[test]
     fn e1_f5_the_page_goes_with_404_and_is_html() {
         let reply = Reply::refusal(Status::NotFound);
-        assert_eq!(reply.body(), ReplyBody::Static(NOT_FOUND));
+        assert_eq!(*reply.body(), ReplyBody::Static(NOT_FOUND));
         assert_eq!(
             fields(&reply.stating(Some(9))),
             [
