@@ -69,7 +69,7 @@ struct Globals {
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// How log lines look: text or json [default: text]
+    /// How log lines look: text, json, or journal for fields in systemd's journal [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
     /// Log into this file; it is opened anew on SIGHUP [default: standard error]
@@ -194,7 +194,7 @@ fn start_log(log: &Log) -> Result<Logging, Fatal> {
 
 fn no_log(error: &io::Error) -> Fatal {
     Fatal::new(Exit::Settings, error.to_string())
-        .hint("may this user write there? --log-file chooses another")
+        .hint("may this user write there? --log-file and --log-format choose another place")
 }
 
 fn parsed<T: Default + FromStr<Err = Malformed>>(text: Option<&str>) -> Result<T, Fatal> {

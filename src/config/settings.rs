@@ -108,6 +108,8 @@ pub enum LogFormat {
     Text,
     /// An object a line.
     Json,
+    /// Fields, to the systemd journal itself.
+    Journal,
 }
 
 impl FromStr for LogFormat {
@@ -117,7 +119,11 @@ impl FromStr for LogFormat {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(Malformed { expected: "a log format", why: "known ones are text and json" }),
+            "journal" => Ok(Self::Journal),
+            _ => Err(Malformed {
+                expected: "a log format",
+                why: "known ones are text, json and journal",
+            }),
         }
     }
 }

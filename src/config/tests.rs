@@ -915,9 +915,9 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
              hint: it looks like http://proxy.example.com:3128",
         ),
         (
-            format!("{TABLE}[log]\nformat = \"journal\"\n"),
+            format!("{TABLE}[log]\nformat = \"xml\"\n"),
             "config.toml:6:10: log.format: not one of the choices\n\
-             hint: known ones are text, json",
+             hint: known ones are text, json, journal",
         ),
     ];
     for (text, expected) in cases {

@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = &[
     key("events.lead", Kind::Span, "how long before a session with MFA ends it is told", "`15m`", "\"15m\""),
 
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
-    key("log.format", Kind::Choice(&["text", "json"]), "how log lines look", "`text`", "\"text\""),
+    key("log.format", Kind::Choice(&["text", "json", "journal"]), "how log lines look", "`text`", "\"text\""),
     key("log.file", Kind::Text, "a file instead of standard error", "none", "\"/var/log/assumed.log\""),
 
     later("sandbox", "what the daemon forbids itself"),

@@ -2,7 +2,10 @@
 //!
 //! One subscriber, to standard error or to a file, that can be switched while
 //! the daemon runs. Times are left out where a journal stamps each line itself.
+//! To the journal itself go fields, not lines.
 //! Other crates speak from `warn` up, for the SDK is chatty.
+
+mod journal;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -20,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
+use journal::Journal;
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 type Handle = reload::Handle<Filtered<Lines, Targets, Registry>, Registry>;
@@ -30,16 +34,18 @@ pub struct Output {
     level: LogLevel,
     format: LogFormat,
     file: Option<Arc<File>>,
+    journal: Option<Journal>,
 }
 
 impl Output {
     /// Opens the file, if there is one to be opened: made where it is missing (0600).
     ///
     /// # Errors
-    /// Where it cannot be written; the error names it.
+    /// Where it cannot be written, or no journal listens; the error names it.
     pub fn open(log: &Log) -> io::Result<Self> {
         let file = log.file.as_deref().map(append).transpose()?.map(Arc::new);
-        Ok(Self { level: log.level, format: log.format, file })
+        let journal = (log.format == LogFormat::Journal).then(Journal::open).transpose()?;
+        Ok(Self { level: log.level, format: log.format, file, journal })
     }
 
     /// The file, where it is not standard error.
@@ -49,6 +55,9 @@ impl Output {
     }
 
     fn lines(&self) -> Lines {
+        if let Some(journal) = &self.journal {
+            return journal.clone().boxed();
+        }
         if let Some(file) = &self.file {
             return self.lines_to(Arc::clone(file), false, false);
         }
@@ -71,8 +80,8 @@ impl Output {
             .log_internal_errors(false);
         match (self.format, journal) {
             (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
-            (LogFormat::Text, true) => lines.without_time().boxed(),
-            (LogFormat::Text, false) => lines.boxed(),
+            (_, true) => lines.without_time().boxed(),
+            (_, false) => lines.boxed(),
         }
     }
 
