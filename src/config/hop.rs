@@ -58,7 +58,7 @@ pub(super) fn of<'a>(
 /// `hops` begins with the role to serve, which is called last.
 pub(super) fn check_chaining(hops: &[Hop<'_>], start: &Start, mistakes: &mut Mistakes) {
     for (index, hop) in hops.iter().enumerate() {
-        let signed_by_role = is_role(start) || index + 1 < hops.len();
+        let signed_by_role = start.is_role() || index + 1 < hops.len();
         if let Some(asked) = hop.duration
             && signed_by_role
             && hop.call.duration > SessionDuration::CHAINED
@@ -74,20 +74,11 @@ pub(super) fn check_chaining(hops: &[Hop<'_>], start: &Start, mistakes: &mut Mis
     }
 }
 
-/// True where the first credentials are a role's, as far as can be known beforehand.
-const fn is_role(start: &Start) -> bool {
-    match start {
-        Start::WebIdentity(_) | Start::Saml(_) | Start::Base(Base::Endpoint { .. }) => true,
-        Start::Base(Base::Profile { kind, .. }) => matches!(kind, BaseKind::Sso),
-        Start::Base(Base::Environment) | Start::Session(..) | Start::Federation(..) => false,
-    }
-}
-
 /// A code belongs to the user whose keys sign, so it opens the chain or nothing.
 pub(super) fn check_mfa(hops: &[Hop<'_>], start: &Start, mistakes: &mut Mistakes) {
     let signed_in = match start {
         Start::Base(Base::Profile { kind: BaseKind::Login, .. }) | Start::Session(..) => true,
-        start => is_role(start),
+        start => start.is_role(),
     };
     for (index, hop) in hops.iter().enumerate() {
         let Some(serial) = hop.mfa else { continue };

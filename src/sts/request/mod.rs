@@ -7,6 +7,7 @@
 mod calls;
 mod input;
 mod names;
+mod narrowing;
 mod need;
 mod policy;
 mod route;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use calls::{AssumeRole, FederationToken, Saml, SessionToken, WebIdentity};
 pub use input::{CommandLine, Mfa, TextSource};
 pub use names::{ExternalId, FederationName, MfaSerial, PrincipalArn, SourceIdentity};
+pub use narrowing::{Narrowing, Unnarrowable};
 pub use need::Need;
 pub use policy::{Policies, PolicyArn, PolicySource, SessionPolicy};
 pub use route::{Route, Timeouts};
@@ -157,6 +159,18 @@ impl fmt::Display for Start {
             Self::Session(base, call) if call.mfa.is_some() => write!(f, "{base}, with MFA"),
             Self::Session(base, _) => write!(f, "{base}, by GetSessionToken"),
             Self::Federation(base, _) => write!(f, "{base}, by GetFederationToken"),
+        }
+    }
+}
+
+impl Start {
+    /// True where the first credentials are a role's, as far as can be known beforehand.
+    #[must_use]
+    pub const fn is_role(&self) -> bool {
+        match self {
+            Self::WebIdentity(_) | Self::Saml(_) | Self::Base(Base::Endpoint { .. }) => true,
+            Self::Base(Base::Profile { kind, .. }) => matches!(kind, BaseKind::Sso),
+            Self::Base(Base::Environment) | Self::Session(..) | Self::Federation(..) => false,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub struct SessionPolicy(Secret);
 
 impl SessionPolicy {
-    const LONGEST: usize = 2048;
+    pub(super) const LONGEST: usize = 2048;
 
     /// As it is sent.
     #[must_use]
@@ -75,6 +75,13 @@ pub struct PolicyArn {
 impl PolicyArn {
     /// How many of them a call takes.
     pub const MOST: usize = 10;
+
+    /// The one of AWS itself that allows reading everything.
+    #[must_use]
+    pub fn read_only(partition: Partition) -> Self {
+        let text = format!("arn:{}:iam::aws:policy/ReadOnlyAccess", partition.as_str());
+        Self { text, partition }
+    }
 
     /// As it is sent.
     #[must_use]
