@@ -71,7 +71,8 @@ impl Stage {
 fn minted(consumers: &mut Consumers, name: &str, place: Place) -> Secret {
     let bits: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap() ^ name.as_bytes()[0]);
     let name = name.parse().unwrap();
-    let order = Order { name, role: "dev".into(), place, lifetime: None, kept: true };
+    let (role, narrowing) = ("dev".into(), None);
+    let order = Order { name, role, place, lifetime: None, kept: true, narrowing };
     consumers.mint(order, &bits, SystemClock.now()).unwrap()
 }
 

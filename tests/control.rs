@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -373,4 +373,106 @@ fn a_socket_of_somebody_else_is_not_taken_for_stale() {
     let named = [&RUN[..], &["--control", path.to_str().unwrap()]].concat();
     assert_eq!(Ended::of(home.command(&named)).code(), Some(69));
     UnixStream::connect(&path).unwrap();
+}
+
+/// Reads events until one holds.
+fn event(lines: &mut impl Iterator<Item = String>, name: &str) -> serde_json::Value {
+    for line in lines {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(event["time"].as_str().unwrap().ends_with('Z'), "{line}");
+        if event["event"] == name {
+            return event;
+        }
+    }
+    panic!("no event {name}");
+}
+
+/// The lines of the answer, from its chunks.
+fn listen(socket: &Path) -> impl Iterator<Item = String> + use<> {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: control\r\n\r\n").unwrap();
+    BufReader::new(stream).lines().map_while(Result::ok).filter(|line| line.starts_with('{'))
+}
+
+#[test]
+fn events_are_told_as_they_happen_and_hold_no_secret() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, address) = serving(&home);
+    let socket = socket(&home);
+    let document = Client::new(address).credentials().json();
+    let mut lines = listen(&socket);
+    let first = event(&mut lines, "rotated");
+    assert_eq!((&first["role"], &first["generation"]), (&"dev".into(), &1.into()), "of the past");
+    assert_eq!(first["expires"], document["Expiration"]);
+    assert_eq!(first.as_object().unwrap().len(), 5, "{first}");
+
+    ask(&socket, "POST", "/v1/refresh", "");
+    assert_eq!(event(&mut lines, "rotated")["generation"], 2);
+    let minted = ask(&socket, "POST", "/v1/tokens", "{\"name\":\"ci\"}").json();
+    let told = event(&mut lines, "minted");
+    assert_eq!((&told["consumer"], &told["role"]), (&"ci".into(), &"dev".into()));
+    ask(&socket, "DELETE", "/v1/tokens/ci", "");
+    assert_eq!(event(&mut lines, "revoked")["consumer"], "ci");
+    sts.emulator.script(|script| script.standing = Some(Fault::Error(Code::ServiceUnavailable)));
+    ask(&socket, "POST", "/v1/refresh", "");
+    let failed = event(&mut lines, "failed");
+    assert!(failed["code"].is_string() && failed["message"].is_string(), "{failed}");
+    ask(&socket, "POST", "/v1/reload", "");
+    assert_eq!(event(&mut lines, "reloaded")["changed"], serde_json::json!([]));
+    ask(&socket, "POST", "/v1/lock", "");
+    event(&mut lines, "locked");
+    ask(&socket, "POST", "/v1/unlock", "");
+    event(&mut lines, "unlocked");
+
+    let past: Vec<String> = listen(&socket).take(9).collect();
+    let all = past.concat();
+    for secret in [
+        &document["SecretAccessKey"],
+        &document["Token"],
+        &document["AccessKeyId"],
+        &minted["secret"],
+    ] {
+        assert!(!all.contains(secret.as_str().unwrap()), "{all}");
+    }
+    daemon.end("-TERM");
+    event(&mut lines, "stopping");
+    assert_eq!(lines.next(), None, "and the stream has ended");
+}
+
+#[test]
+fn readers_of_events_that_do_not_read_delay_nobody() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let socket = socket(&home);
+    let asleep: Vec<UnixStream> = (0..100)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&socket).unwrap();
+            let _ = stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: control\r\n\r\n");
+            stream
+        })
+        .collect();
+    for number in 0..50 {
+        let name = format!("{{\"name\":\"c{number}\"}}");
+        assert_eq!(ask(&socket, "POST", "/v1/tokens", &name).status, 200);
+    }
+    let last = listen(&socket).take(50).last().unwrap();
+    assert!(last.contains("c4"), "{last}");
+    drop(asleep);
+    assert_eq!(daemon.end("-TERM").code(), Some(0));
+}
+
+#[test]
+fn the_active_role_may_be_named_and_no_other() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let told = ask(&socket(&home), "PUT", "/v1/active", "{\"role\":\"dev\"}");
+    assert_eq!((told.status, told.body.as_str()), (200, "{\"active\":\"dev\"}\n"));
+    let told = ask(&socket(&home), "PUT", "/v1/active", "{\"role\":\"prod\"}");
+    assert_eq!((told.status, &told.json()["code"]), (404, &"no-such-name".into()));
+    assert_eq!(ask(&socket(&home), "PUT", "/v1/active", "{}").status, 400);
+    daemon.end("-TERM");
 }

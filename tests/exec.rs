@@ -6,13 +6,12 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
-use common::client::{self, Answer, Client};
+use common::client::{self, Client};
+use common::command::{Running, credentials, until};
 use common::control::{Done, ask, verb};
 use common::program::{Daemon, Home};
 use common::stand::{self, Sts, sessions_of};
@@ -35,73 +34,6 @@ fn serving(home: &Home) -> (Daemon, SocketAddr) {
 
 fn socket(home: &Home) -> PathBuf {
     home.path().join("assumed/control.sock")
-}
-
-/// Asks as an SDK would that was told this URI and token.
-fn credentials(uri: &str, token: &str) -> Answer {
-    let rest = uri.strip_prefix("http://").unwrap();
-    let (host, path) = rest.split_once('/').unwrap();
-    let request = format!(
-        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n"
-    );
-    client::send(host.parse().unwrap(), &request)
-}
-
-/// A command that tells its environment and then waits.
-struct Running {
-    child: Child,
-    environment: Vec<(String, String)>,
-}
-
-impl Running {
-    fn start(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let script = "env; echo; exec cat";
-        let all = [&["exec"], arguments, &["--", "/bin/sh", "-c", script]].concat();
-        let mut command = home.command(&all);
-        command.stdin(Stdio::piped()).envs(variables.iter().copied());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let environment = lines
-            .by_ref()
-            .take_while(|line| !line.is_empty())
-            .filter_map(|line| line.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())))
-            .collect();
-        Self { child, environment }
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let mut found = self.environment.iter().filter(|(known, _)| known == name);
-        found.next().map(|(_, value)| value.as_str())
-    }
-
-    fn ask(&self) -> Answer {
-        let uri = self.get("AWS_CONTAINER_CREDENTIALS_FULL_URI").unwrap();
-        credentials(uri, self.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").unwrap())
-    }
-
-    fn token_file(&self) -> PathBuf {
-        self.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").unwrap().into()
-    }
-
-    fn end(mut self) -> String {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-        let mut told = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        told
-    }
-}
-
-/// Waits for what the daemon does by itself when a process has ended.
-#[allow(clippy::disallowed_methods)]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    for _ in 0..1500 {
-        if is() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("{what}");
 }
 
 fn consumers(home: &Home) -> Vec<String> {
@@ -351,5 +283,40 @@ fn only_the_caller_itself_can_be_registered() {
     );
     assert_eq!(told.status, 200);
     assert!(!Path::new(folder).exists());
+    daemon.end("-TERM");
+}
+
+#[test]
+fn a_port_that_somebody_else_took_meanwhile_costs_its_tokens() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let told = verb(&home, &["token", "create", "ci", "--json"]).json();
+    verb(&home, &["token", "create", "old", "--path"]).well();
+    let uri = told["environment"]["AWS_CONTAINER_CREDENTIALS_FULL_URI"].as_str().unwrap();
+    let token = told["environment"]["AWS_CONTAINER_AUTHORIZATION_TOKEN"].as_str().unwrap();
+    let host = uri["http://".len()..].split('/').next().unwrap();
+    daemon.end("-TERM");
+    // Whoever listens here is sent the token of `ci`.
+    let other = std::net::TcpListener::bind(host).unwrap();
+
+    let mut daemon = Daemon::start(home.command(&RUN));
+    let warning = daemon.event("port");
+    assert_eq!(warning["level"], "WARN", "{warning}");
+    assert_eq!(
+        (&warning["port"], &warning["revoked"]),
+        (&other.local_addr().unwrap().port().into(), &1.into())
+    );
+    let instead = warning["instead"].as_str().unwrap().to_owned();
+    daemon.event("rotated");
+    assert_eq!(credentials(&uri.replace(host, &instead), token).status, 401, "he has seen it");
+    assert_eq!(consumers(&home), ["old"], "those in the path ask elsewhere");
+    let anew = verb(&home, &["token", "create", "ci", "--json"]).json();
+    let uri = anew["environment"]["AWS_CONTAINER_CREDENTIALS_FULL_URI"].as_str().unwrap();
+    assert!(uri.contains(&instead), "{uri}");
+    daemon.end("-TERM");
+    let (daemon, _) = serving(&home);
+    let token = anew["environment"]["AWS_CONTAINER_AUTHORIZATION_TOKEN"].as_str().unwrap();
+    assert_eq!(credentials(uri, token).status, 200, "the new port is the one that stays");
     daemon.end("-TERM");
 }

@@ -41,6 +41,8 @@ fn where_no_daemon_runs_each_verb_says_how_to_start_one() {
     for arguments in [
         &["status"][..],
         &["status", "--watch"],
+        &["roles"],
+        &["use", "dev"],
         &["health"],
         &["refresh"],
         &["reload"],
@@ -125,6 +127,28 @@ fn a_refresh_waits_for_its_outcome_and_a_refusal_is_told_in_full() {
     verb(&home, &["health"]).well();
     let table = verb(&home, &["status"]).well();
     assert!(table.contains("state         stale: ") && table.contains("\nneeds you "), "{table}");
+    daemon.end("-TERM");
+}
+
+#[test]
+fn the_roles_are_listed_and_the_active_one_is_used() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let table = verb(&home, &["roles"]).well();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("  NAME "), "{table}");
+    assert!(lines[1].starts_with("* dev               fresh    in 59m "), "{table}");
+    assert!(table.contains("arn:aws:iam::123456789012:role/") && !table.contains('\x1b'));
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{table}");
+    let json = verb(&home, &["roles", "--json"]).json();
+    assert_eq!((&json["active"], &json["roles"][0]["name"]), (&"dev".into(), &"dev".into()));
+    assert_eq!(verb(&home, &["use", "dev"]).well(), "dev is active\n");
+    assert_eq!(verb(&home, &["use", "dev", "--json"]).json(), serde_json::json!({"active": "dev"}));
+    let near = verb(&home, &["use", "dve"]).ill(64);
+    assert_eq!(near, "assumed: no role dve here\nhint: did you mean dev?\n");
+    let far = verb(&home, &["use", "prod"]).ill(64);
+    assert_eq!(far, "assumed: no role prod here\nhint: this daemon serves dev\n");
     daemon.end("-TERM");
 }
 

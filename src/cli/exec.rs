@@ -15,6 +15,7 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 
 use super::env::{RIVALS, no_loop};
+use super::narrow::Narrow;
 use super::private;
 use super::reach::{Daemon, sources};
 use super::{Globals, inputs};
@@ -35,6 +36,8 @@ pub(super) struct Exec {
     /// The Region that the command is told [default: the role's]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
+    #[command(flatten)]
+    narrow: Narrow,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -43,11 +46,12 @@ pub(super) struct Exec {
 pub(super) fn main(exec: &Exec, globals: &Globals) -> Result<ExitCode, Fatal> {
     let environment = inputs::environment();
     no_loop(&environment)?;
+    let narrowing = exec.narrow.narrowing()?;
     let daemon = match Daemon::find(globals) {
         Err(_) if Daemon::is_absent(globals) => private::start(exec.role.as_deref(), globals)?,
         found => found?,
     };
-    let wanted = Wanted { role: exec.role.clone(), process: true, ..Wanted::default() };
+    let wanted = Wanted { role: exec.role.clone(), process: true, narrowing, ..Wanted::default() };
     let minted: Minted = daemon.post("/v1/tokens", &wanted)?;
     let [program, arguments @ ..] = exec.command.as_slice() else {
         return Err(Fatal::new(Exit::Usage, "no command"));

@@ -18,10 +18,12 @@ mod exec;
 mod give;
 mod inputs;
 mod link;
+mod narrow;
 mod orders;
 mod outlook;
 mod private;
 mod reach;
+mod roles;
 mod run;
 mod shell;
 mod status;
@@ -82,6 +84,8 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Status(status::Show),
+    Roles(roles::Roles),
+    Use(roles::Use),
     Health(status::Health),
     Refresh(orders::Refresh),
     Reload(orders::Reload),
@@ -118,6 +122,8 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Run(run) => run::main(run, globals),
         Verb::Check(check) => check::main(check, globals),
         Verb::Status(show) => status::main(&show, globals),
+        Verb::Roles(_) => roles::list(globals),
+        Verb::Use(order) => roles::activate(&order, globals),
         Verb::Health(health) => status::health(&health, globals),
         Verb::Refresh(refresh) => orders::refresh(&refresh, globals),
         Verb::Reload(_) => orders::reload(globals),

@@ -65,7 +65,16 @@ impl Daemon {
         self.heard(self.client.post(path, members))
     }
 
-    /// The same, as the bytes that came.
+    /// What it says to an order that replaces something.
+    pub(super) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        members: &impl Serialize,
+    ) -> Result<T, Fatal> {
+        self.heard(self.client.put(path, members))
+    }
+
+    /// What it says to an order, as the bytes that came.
     pub(super) fn post_raw(&self, path: &str, members: &impl Serialize) -> Result<Answer, Fatal> {
         let answer = self.client.post(path, members);
         let answer = answer.map_err(|silence| unheard(&silence, self.state_dir.as_deref()))?;

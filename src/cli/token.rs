@@ -104,6 +104,7 @@ fn created(create: &Create, daemon: &Daemon, globals: &Globals) -> Result<ExitCo
             kept: !create.passing,
             in_path: create.path,
             process: false,
+            narrowing: None,
         },
     )?;
     let mut set = vec![];
@@ -218,6 +219,7 @@ mod tests {
             last_use: Some(now),
             expires: None,
             kept: true,
+            narrowed: false,
         };
         let short = Listed { name: "exec-4711-1".into(), role: "dev".into(), ..token.clone() };
         let text = table(&[token, short], now);

@@ -45,4 +45,4 @@ pub use mistake::{Mistake, Mistakes, Place, Warning};
 pub use profile::{EXCERPT, Profiles, SharedFile, SharedFiles};
 pub use rivals::rivals;
 pub use settings::{Log, LogFormat, LogLevel, RoleSettings, Settings};
-pub use values::duration;
+pub use values::{duration, nearest};

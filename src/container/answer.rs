@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::consumer::{Consumer, Place};
 use super::consumers::Consumers;
@@ -24,8 +23,8 @@ pub struct View<'a> {
     pub local: IpAddr,
     /// Who may ask.
     pub consumers: &'a Consumers,
-    /// The document of a role, by its name in the settings.
-    pub document: &'a dyn Fn(&str) -> Option<Document>,
+    /// The document of whatever this consumer may have.
+    pub document: &'a dyn Fn(&Consumer) -> Option<Document>,
     /// When the request is judged.
     pub now: Now,
     /// There is time left to wait for credentials.
@@ -43,9 +42,9 @@ impl fmt::Debug for View<'_> {
 pub enum Answer {
     /// Send this.
     Reply(Reply),
-    /// Nothing valid is held of this role: wake its rotation, wait a moment,
+    /// Nothing valid is held for this consumer: wake the rotation, wait a moment,
     /// ask again without patience.
-    Wait(Arc<str>),
+    Wait(Box<Consumer>),
 }
 
 impl Answer {
@@ -80,7 +79,7 @@ fn decide(request: &Request<'_>, view: &View<'_>) -> Result<Answer, Refusal> {
         Asked::Nothing => Err(Refusal::NotFound),
         Asked::Role("") => Err(Refusal::NoId),
         Asked::Role(role) if *role != *consumer.role => Err(Refusal::UnknownId),
-        Asked::Role(_) | Asked::Secret(_) => read(&consumer.role, view),
+        Asked::Role(_) | Asked::Secret(_) => read(consumer, view),
     }
 }
 
@@ -140,11 +139,11 @@ fn by_header<'a>(authorization: Field<'_>, view: &View<'a>) -> Result<&'a Consum
     consumer.ok_or(Refusal::Unauthorized)
 }
 
-fn read(role: &Arc<str>, view: &View<'_>) -> Result<Answer, Refusal> {
-    let document = (view.document)(role).ok_or(Refusal::UnknownId)?;
+fn read(consumer: &Consumer, view: &View<'_>) -> Result<Answer, Refusal> {
+    let document = (view.document)(consumer).ok_or(Refusal::UnknownId)?;
     match document.valid(view.now) {
         Some(text) => Ok(Answer::Reply(Reply::Credentials(text.clone()))),
-        None if view.patient && document.may_come() => Ok(Answer::Wait(Arc::clone(role))),
+        None if view.patient && document.may_come() => Ok(Answer::Wait(Box::new(consumer.clone()))),
         None => Err(document.refusal()),
     }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::clock::Now;
 use crate::credentials::Validity;
 use crate::role::Malformed;
+use crate::sts::request::Narrowing;
 
 /// What people call a consumer: 1 to 64 of `[A-Za-z0-9_+=,.@-]`, no dash first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +87,8 @@ pub struct Order {
     pub lifetime: Option<Duration>,
     /// Whether it outlives a restart of the daemon.
     pub kept: bool,
+    /// What its session does less than the role's; without, it has the role's own.
+    pub narrowing: Option<Narrowing>,
 }
 
 /// A consumer, without its secret.
@@ -103,17 +106,21 @@ pub struct Consumer {
     pub validity: Option<Validity>,
     /// Whether it outlives a restart.
     pub kept: bool,
+    /// Present where it has a session of its own, and none but that.
+    pub narrowing: Option<Arc<Narrowing>>,
     pub(super) last_use: Cell<Option<Timestamp>>,
 }
 
 impl Consumer {
     pub(super) fn new(order: Order, now: Now) -> Self {
-        let Order { name, role, place, lifetime, kept } = order;
+        let Order { name, role, place, lifetime, kept, narrowing } = order;
+        let narrowing = narrowing.map(Arc::new);
         let validity = lifetime.map(|lifetime| Validity {
             expires: crate::clock::later(now.wall, lifetime),
             deadline: now.boot.plus(lifetime),
         });
-        Self { name, role, place, minted: now.wall, validity, kept, last_use: Cell::new(None) }
+        let last_use = Cell::new(None);
+        Self { name, role, place, minted: now.wall, validity, kept, narrowing, last_use }
     }
 
     /// When it was last served, since this daemon started.

@@ -1,9 +1,11 @@
 //! The consumers that outlive a restart, as a text: digests, never secrets.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -12,6 +14,7 @@ use super::consumers::Consumers;
 use super::digest::Digest;
 use crate::clock::{self, Now};
 use crate::credentials::Validity;
+use crate::sts::request::Narrowing;
 
 const VERSION: u64 = 1;
 
@@ -65,6 +68,7 @@ fn row(digest: &Digest, consumer: &Consumer) -> Value {
         "sha256": digest.to_string(),
         "minted": consumer.minted.to_string(),
         "expires": consumer.validity.map(|validity| validity.expires.to_string()),
+        "narrowing": consumer.narrowing.as_deref(),
     })
 }
 
@@ -74,6 +78,11 @@ fn read(row: &Map<String, Value>, now: Now) -> Option<(Digest, Consumer)> {
         Value::Null => None,
         at => Some(at.as_str()?.parse().ok()?),
     };
+    // Earlier versions wrote none.
+    let narrowing = match row.get("narrowing") {
+        None | Some(Value::Null) => None,
+        Some(written) => Some(Arc::new(Narrowing::deserialize(written).ok()?)),
+    };
     let consumer = Consumer {
         name: text("name")?.parse().ok()?,
         role: text("role")?.into(),
@@ -81,6 +90,7 @@ fn read(row: &Map<String, Value>, now: Now) -> Option<(Digest, Consumer)> {
         minted: text("minted")?.parse().ok()?,
         validity: expires.map(|expires| validity(expires, now)),
         kept: true,
+        narrowing,
         last_use: Cell::new(None),
     };
     Some((Digest::parse(text("sha256")?)?, consumer))
@@ -132,6 +142,22 @@ mod tests {
         assert_eq!(whose(&hour).unwrap().as_str(), "hour");
         assert_eq!(whose(&passing), None);
         assert_eq!(read.ledger(rebooted(60)), text, "as it was written");
+    }
+
+    #[test]
+    fn a_session_of_its_own_comes_back_as_narrow_as_it_was() {
+        let narrowing: Narrowing =
+            serde_json::from_str(r#"{"policy": "{\"Statement\": []}"}"#).unwrap();
+        let mut consumers = Consumers::default();
+        let order = Order { narrowing: Some(narrowing.clone()), ..kept("narrow") };
+        consumers.mint(order, &[1; 32], START).unwrap();
+        let text = consumers.ledger(START);
+        let found = Consumers::from_ledger(&text, START).unwrap().list(START);
+        assert_eq!(found[0].narrowing.as_deref(), Some(&narrowing));
+        let spoilt = text.replace("Statement", "\u{100}");
+        assert!(Consumers::from_ledger(&spoilt, START).is_err(), "rather none than more");
+        let before = text.replace("\"narrowing\"", "\"later\"");
+        assert!(Consumers::from_ledger(&before, START).unwrap().list(START)[0].narrowing.is_none());
     }
 
     #[test]

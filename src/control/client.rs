@@ -91,9 +91,15 @@ impl Client {
     /// # Errors
     /// Where no whole answer comes.
     pub fn post(&self, path: &str, members: &impl Serialize) -> Result<Answer, Silence> {
-        let body =
-            serde_json::to_vec(members).map_err(|error| self.broken(io::Error::other(error)))?;
-        self.ask("POST", path, &body)
+        self.tell("POST", path, members)
+    }
+
+    /// Puts something in the place of what was there.
+    ///
+    /// # Errors
+    /// Where no whole answer comes.
+    pub fn put(&self, path: &str, members: &impl Serialize) -> Result<Answer, Silence> {
+        self.tell("PUT", path, members)
     }
 
     /// Has something removed.
@@ -102,6 +108,12 @@ impl Client {
     /// Where no whole answer comes.
     pub fn delete(&self, path: &str) -> Result<Answer, Silence> {
         self.ask("DELETE", path, &[])
+    }
+
+    fn tell(&self, method: &str, path: &str, members: &impl Serialize) -> Result<Answer, Silence> {
+        let body =
+            serde_json::to_vec(members).map_err(|error| self.broken(io::Error::other(error)))?;
+        self.ask(method, path, &body)
     }
 
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer, Silence> {

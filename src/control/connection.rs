@@ -1,15 +1,17 @@
 //! One connection: one order in, one answer out.
 //!
 //! Time is bounded for each stage: a client that does not speak, or that does
-//! not listen, is gone soon, and nothing waits for it meanwhile.
+//! not listen, is gone soon, and nothing waits for it meanwhile. Only who asks
+//! for events may stay.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
@@ -23,6 +25,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use zeroize::Zeroizing;
 
+use super::chronicle::Reader;
 use super::consumer::Peer;
 use super::order::{MOST_BYTES, Order, most_bytes};
 use super::port::Steer;
@@ -55,6 +58,9 @@ impl std::fmt::Debug for Host {
     }
 }
 
+/// Whole, or line by line for as long as there is something to tell.
+type Body = Either<Full<Bytes>, Reader>;
+
 /// Serves one connection; says in `heard` when its order was read.
 pub(super) async fn serve(
     stream: UnixStream,
@@ -62,9 +68,14 @@ pub(super) async fn serve(
     guest: Guest,
     heard: Arc<AtomicBool>,
 ) {
+    let stays = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let (host, heard) = (Arc::clone(&host), Arc::clone(&heard));
-        async move { Ok::<_, Infallible>(respond(request, &host, guest, &heard).await) }
+        let (host, heard, stays) = (Arc::clone(&host), Arc::clone(&heard), &stays);
+        async move {
+            let response = respond(request, &host, guest, &heard).await;
+            stays.store(matches!(response.body(), Either::Right(_)), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,8 +86,11 @@ pub(super) async fn serve(
         // A client may end its side when it has asked.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
     // An error is the end of a conversation, and the client's to tell.
-    let _ = timeout(IN_ALL, connection).await;
+    if timeout(IN_ALL, &mut connection).await.is_err() && stays.load(Ordering::Relaxed) {
+        let _ = connection.await;
+    }
 }
 
 async fn respond(
@@ -84,7 +98,7 @@ async fn respond(
     host: &Host,
     guest: Guest,
     heard: &AtomicBool,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     let order = read(request).await;
     heard.store(true, Ordering::Relaxed);
     let answer = match order {
@@ -111,7 +125,7 @@ async fn read(request: Request<Incoming>) -> Result<Order, Refusal> {
     Order::read(head.method.as_str(), head.uri.path(), head.uri.query(), &body)
 }
 
-type Answer = Result<Response<Full<Bytes>>, Refusal>;
+type Answer = Result<Response<Body>, Refusal>;
 
 impl Host {
     async fn carry_out(&self, order: Order, peer: Peer) -> Answer {
@@ -125,6 +139,11 @@ impl Host {
                 let status = steer.status();
                 Ok(answered(200, &json!({"active": status.active, "roles": status.roles})))
             }
+            Order::Activate(role) => {
+                let active = steer.activate(&role)?;
+                Ok(answered(200, &json!({"active": active})))
+            }
+            Order::Events => Ok(lines(steer.events())),
             Order::Health(role) => self.health(role.as_deref()),
             Order::Metrics => Ok(text(steer.status().metrics())),
             Order::Refresh(role) => {
@@ -176,22 +195,22 @@ impl Host {
     }
 }
 
-fn done() -> Response<Full<Bytes>> {
+fn done() -> Response<Body> {
     answered(200, &json!({}))
 }
 
-fn answered(status: u16, body: &impl Serialize) -> Response<Full<Bytes>> {
+fn answered(status: u16, body: &impl Serialize) -> Response<Body> {
     let mut body = serde_json::to_vec(body).unwrap_or_default();
     body.push(b'\n');
     response(status, "application/json", Bytes::from(body))
 }
 
-fn text(body: String) -> Response<Full<Bytes>> {
+fn text(body: String) -> Response<Body> {
     response(200, "text/plain; version=0.0.4", Bytes::from(body))
 }
 
 /// An answer with a secret in it; wiped when it is sent.
-fn wiped(body: &impl Serialize) -> Response<Full<Bytes>> {
+fn wiped(body: &impl Serialize) -> Response<Body> {
     // With room for all of it the text never moves, and leaves no copy behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     // What is said here has no maps with odd keys, and a vector takes all bytes.
@@ -201,7 +220,7 @@ fn wiped(body: &impl Serialize) -> Response<Full<Bytes>> {
 }
 
 /// The one answer that holds keys; wiped when it is sent.
-fn secret(held: &Credentials) -> Response<Full<Bytes>> {
+fn secret(held: &Credentials) -> Response<Body> {
     let parts: [&str; 4] = [
         held.access_key_id(),
         held.secret_access_key().expose(),
@@ -221,8 +240,17 @@ fn secret(held: &Credentials) -> Response<Full<Bytes>> {
     response(200, "application/json", Bytes::from_owner(body))
 }
 
-fn response(status: u16, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+/// An object a line, of events.
+fn lines(events: Reader) -> Response<Body> {
+    of_kind(200, "application/x-ndjson", Either::Right(events))
+}
+
+fn response(status: u16, kind: &'static str, body: Bytes) -> Response<Body> {
+    of_kind(status, kind, Either::Left(Full::new(body)))
+}
+
+fn of_kind(status: u16, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::secret::Secret;
+use crate::sts::request::Narrowing;
 
 /// Who asks, as the kernel has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Wanted {
     pub in_path: bool,
     /// It is the calling process, and ends with it.
     pub process: bool,
+    /// What its session is to do less than the role's.
+    pub narrowing: Option<Narrowing>,
 }
 
 /// A consumer that has just been made: the only time that its secret is told.
@@ -85,4 +88,7 @@ pub struct Listed {
     pub expires: Option<Timestamp>,
     /// It outlives a restart.
     pub kept: bool,
+    /// It has a session of its own, which may do less than the role's.
+    #[serde(default)]
+    pub narrowed: bool,
 }

@@ -4,6 +4,7 @@
 //! how each order reads, but nothing of what it does: that is [`Steer`]. The
 //! client is the other end, for the verbs. docs/control.md has each path.
 
+mod chronicle;
 pub mod client;
 mod connection;
 mod consumer;
@@ -14,6 +15,7 @@ mod refusal;
 mod server;
 mod socket;
 
+pub use chronicle::{Chronicle, Event, Reader};
 pub use consumer::{Listed, Minted, Peer, Wanted};
 pub use link::Link;
 pub use port::{Gift, Pending, Steer};

@@ -25,6 +25,8 @@ pub(super) fn most_bytes(path: &str) -> usize {
 pub(super) enum Order {
     Status,
     Roles,
+    Activate(String),
+    Events,
     Health(Option<String>),
     Metrics,
     Refresh(Option<String>),
@@ -77,6 +79,8 @@ const TOKENS: &str = "/v1/tokens/";
 const PATHS: &[(&str, &str)] = &[
     ("/v1/status", "GET"),
     ("/v1/roles", "GET"),
+    ("/v1/active", "PUT"),
+    ("/v1/events", "GET"),
     ("/v1/health", "GET"),
     ("/v1/metrics", "GET"),
     ("/v1/refresh", "POST"),
@@ -102,6 +106,8 @@ impl Order {
         let order = match (method, path) {
             ("GET", "/v1/status") => Self::Status,
             ("GET", "/v1/roles") => Self::Roles,
+            ("PUT", "/v1/active") => Self::Activate(named(role()?)?),
+            ("GET", "/v1/events") => Self::Events,
             ("GET", "/v1/metrics") => Self::Metrics,
             ("GET", "/v1/health") => return Ok(Self::Health(role_in(query)?)),
             ("POST", "/v1/refresh") => Self::Refresh(role()?),
@@ -130,7 +136,13 @@ impl Order {
     /// Its name in the log; `None` for what changes nothing and tells no secret.
     pub(super) const fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Status | Self::Roles | Self::Health(_) | Self::Metrics | Self::Consumers => None,
+            Self::Status
+            | Self::Roles
+            | Self::Events
+            | Self::Health(_)
+            | Self::Metrics
+            | Self::Consumers => None,
+            Self::Activate(_) => Some("use"),
             Self::Refresh(_) => Some("refresh"),
             Self::Reload => Some("reload"),
             Self::Stop => Some("stop"),
@@ -190,6 +202,10 @@ fn decoded(text: &str) -> Result<String, Refusal> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
+fn named(role: Option<String>) -> Result<String, Refusal> {
+    role.ok_or_else(|| bad("the member role is missing"))
+}
+
 fn code(body: &[u8]) -> Result<Order, Refusal> {
     let MfaCode { role, code } = members(body)?;
     let code = code.ok_or_else(|| bad("the member code is missing"))?;
@@ -247,6 +263,8 @@ mod tests {
         assert_eq!(read("POST", "/v1/lock", "{}"), Ok(Order::Lock { forget: false }));
         assert_eq!(read("POST", "/v1/lock", "{\"forget\":true}"), Ok(Order::Lock { forget: true }));
         assert_eq!(read("POST", "/v1/stop", ""), Ok(Order::Stop));
+        let dev = Order::Activate("dev".to_owned());
+        assert_eq!(read("PUT", "/v1/active", "{\"role\":\"dev\"}"), Ok(dev));
         let wanted = Wanted { kept: true, ..Wanted::default() };
         assert_eq!(read("POST", "/v1/tokens", "{\"kept\":true}"), Ok(Order::Mint(wanted)));
         assert_eq!(read("DELETE", "/v1/tokens/a%40b", ""), Ok(Order::Revoke("a@b".to_owned())));
@@ -279,6 +297,9 @@ mod tests {
             ("POST", "/v1/mfa", "{}", Code::BadRequest),
             ("POST", "/v1/saml", "{\"code\":\"123456\"}", Code::BadRequest),
             ("GET", "/v1/mfa", "", Code::MethodNotAllowed),
+            ("PUT", "/v1/active", "", Code::BadRequest),
+            ("POST", "/v1/active", "{\"role\":\"dev\"}", Code::MethodNotAllowed),
+            ("POST", "/v1/tokens", "{\"narrowing\":{\"policy\":\"x\"}}", Code::BadRequest),
         ] {
             assert_eq!(read(method, target, body), Err(code), "{method} {target} {body}");
         }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use super::chronicle::Reader;
 use super::consumer::{Listed, Minted, Peer, Wanted};
 use super::refusal::Refusal;
 use crate::credentials::Credentials;
@@ -78,6 +79,15 @@ pub trait Steer: Send + Sync + 'static {
 
     /// Makes a consumer of the container endpoint; a process is the peer's own.
     fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted>;
+
+    /// Has listeners without a role of their own serve this one; tells its name.
+    ///
+    /// # Errors
+    /// Where there is no such role.
+    fn activate(&self, role: &str) -> Result<String, Refusal>;
+
+    /// What happened of late, and what happens from now on.
+    fn events(&self) -> Reader;
 
     /// Ends a consumer at once.
     fn revoke(&self, name: &str) -> Pending<()>;

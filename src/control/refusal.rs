@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::nearest;
 use crate::failure::{Failure, Kind};
 use crate::fatal::{Exit, Fatal};
 use crate::status::{RoleStatus, State, Status};
@@ -89,9 +90,13 @@ impl Refusal {
     /// Nobody of this name is served.
     #[must_use]
     pub fn no_role(name: Option<&str>, status: &Status) -> Self {
+        let name = name.unwrap_or(&status.active);
         let known: Vec<&str> = status.roles.iter().map(|role| role.name.as_str()).collect();
-        Self::new(Code::NoSuchName, format!("no role {} here", name.unwrap_or(&status.active)))
-            .hint(format!("this daemon serves {}", known.join(", ")))
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("this daemon serves {}", known.join(", ")),
+        };
+        Self::new(Code::NoSuchName, format!("no role {name} here")).hint(hint)
     }
 
     /// All is locked.

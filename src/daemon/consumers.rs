@@ -1,5 +1,6 @@
 //! The consumers of an earlier run, and a socket for those whom settings give none.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use super::house::House;
 use super::listeners::Bound;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Listen, ListenKind, Settings};
+use crate::container::Place;
 use crate::fatal::{Exit, Fatal};
 use crate::store::register::Register;
-use crate::sys::remembered::{self, PORT};
+use crate::sys::remembered::{self, PORT, Remembered};
 use crate::sys::state::StateDirectory;
 use crate::sys::vault::{LEDGER, Safe};
 
@@ -33,17 +35,41 @@ pub(super) fn are_provided_for(listen: &[Listen]) -> bool {
 }
 
 /// A socket for them where they are not: the same over restarts.
-pub(super) fn bind(state: Option<&StateDirectory>) -> Result<Bound, Fatal> {
+pub(super) fn bind(state: Option<&StateDirectory>, register: &Register) -> Result<Bound, Fatal> {
     let file = state.map(|state| state.file(PORT));
-    let bound = remembered::listen(file.as_ref()).and_then(|socket| {
-        let address = socket.local_addr()?;
+    let bound = remembered::listen(file.as_ref()).and_then(|Remembered { listener, lost }| {
+        let address = listener.local_addr()?;
+        if let Some(port) = lost {
+            forsake(register, port, address)?;
+        }
         let kind = ListenKind::Container;
-        Ok(Bound::of(socket, Listen { address, kind, allow_from: Vec::new() }))
+        Ok(Bound::of(listener, Listen { address, kind, allow_from: Vec::new() }))
     });
     bound.map_err(|error| {
         Fatal::new(Exit::Unavailable, format!("cannot listen for consumers: {error}"))
             .hint("set a listener with kind = \"container\"")
     })
+}
+
+/// Revokes those who go on asking at a port that is somebody else's: they show
+/// him their tokens.
+fn forsake(register: &Register, port: u16, instead: SocketAddr) -> io::Result<()> {
+    let mut revoked = 0_u32;
+    for consumer in register.list() {
+        if consumer.place == Place::Authorization {
+            register.revoke(&consumer.name)?;
+            revoked += 1;
+        }
+    }
+    warn!(
+        event = "port",
+        port,
+        %instead,
+        revoked,
+        hint = "who uses the container endpoint needs a new token; a listener with kind = \"container\" has a port of your choice",
+        "another program has the port of the container endpoint, and may have seen the tokens that were sent there: they are revoked"
+    );
+    Ok(())
 }
 
 impl House {
@@ -60,7 +86,7 @@ impl House {
     /// Where consumers ask; a socket is bound for them where settings give none.
     pub(super) fn container_address(&mut self) -> Result<SocketAddr, Fatal> {
         if self.listeners.first(ListenKind::Container).is_none() {
-            let bound = bind(self.state.as_deref())?;
+            let bound = bind(self.state.as_deref(), &self.register)?;
             self.listeners.serve(bound, &self.sites)?;
             self.renew_terms();
         }

@@ -13,11 +13,14 @@ use tokio::sync::oneshot;
 use tracing::{debug, info};
 
 use super::orders::Order;
+use super::sessions::Sessions;
+use crate::clock::Clock;
 use crate::config::RoleSettings;
 use crate::container::{self, Consumer, ConsumerName, Place};
-use crate::control::{Code, Listed, Minted, Peer, Refusal, Wanted};
+use crate::control::{Chronicle, Code, Event, Listed, Minted, Peer, Refusal, Wanted};
 use crate::secret::Secret;
 use crate::store::register::{Register, Unminted};
+use crate::sts::request::Narrowing;
 use crate::sys::birth::Birth;
 use crate::sys::ending::Watched;
 use crate::sys::handout::Handouts;
@@ -26,23 +29,28 @@ use crate::sys::identity;
 /// How the names of processes begin.
 const PROCESS: &str = "exec-";
 
+/// Where consumers are kept, and what each has of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Till {
+    pub(super) register: Arc<Register>,
+    pub(super) sessions: Sessions,
+    pub(super) chronicle: Arc<Chronicle>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// What minting needs.
 #[derive(Debug, Clone)]
 pub(super) struct Mint {
-    register: Arc<Register>,
+    till: Till,
     handouts: Handouts,
     orders: UnboundedSender<Order>,
 }
 
 impl Mint {
     /// Takes over the processes of an earlier run: those that live are watched again.
-    pub(super) fn new(
-        register: Arc<Register>,
-        folders: &[PathBuf],
-        orders: UnboundedSender<Order>,
-    ) -> Self {
-        let mint = Self { register, handouts: Handouts::new(folders), orders };
-        for name in mint.register.list().into_iter().map(|consumer| consumer.name) {
+    pub(super) fn new(till: Till, folders: &[PathBuf], orders: UnboundedSender<Order>) -> Self {
+        let mint = Self { till, handouts: Handouts::new(folders), orders };
+        for name in mint.till.register.list().into_iter().map(|consumer| consumer.name) {
             if let Some(birth) = process(name.as_str()) {
                 mint.watch(name, birth);
             }
@@ -56,17 +64,22 @@ impl Mint {
 
     /// All consumers, without their secrets.
     pub(super) fn list(&self) -> Vec<Listed> {
-        self.register.list().iter().map(listed).collect()
+        self.till.register.list().iter().map(listed).collect()
     }
 
     /// Ends one.
     pub(super) async fn revoke(&self, name: &str) -> Result<(), Refusal> {
         let nobody = || Refusal::new(Code::NoSuchName, format!("no consumer {name} here"));
         let known: ConsumerName = name.parse().map_err(|_| nobody())?;
-        let register = Arc::clone(&self.register);
+        let register = Arc::clone(&self.till.register);
         let gone = tokio::task::spawn_blocking(move || register.revoke(&known)).await;
         match gone {
             Ok(Ok(Some(consumer))) => {
+                self.till.sessions.end(&consumer.name);
+                self.till.note(&Event::Revoked {
+                    consumer: consumer.name.to_string(),
+                    role: consumer.role.to_string(),
+                });
                 self.handouts.take_back(consumer.name.as_str());
                 info!(event = "revoked", consumer = %consumer.name, "a consumer is nobody now");
                 Ok(())
@@ -89,6 +102,13 @@ impl Mint {
     ) -> Result<Minted, Refusal> {
         let birth = wanted.process.then(|| born(peer)).transpose()?;
         let name = named(&wanted, birth)?;
+        let narrowing = wanted.narrowing.filter(|narrowing| !narrowing.is_nothing());
+        if let Some(narrowing) = &narrowing {
+            if birth.is_none() || wanted.lifetime_seconds.is_some() {
+                return Err(bad("a session of its own is for a process, and ends with it"));
+            }
+            self.till.sessions.judge(narrowing)?;
+        }
         let address = self.address().await?;
         let order = container::Order {
             name: name.clone(),
@@ -96,7 +116,10 @@ impl Mint {
             place: if wanted.in_path { Place::Path } else { Place::Authorization },
             lifetime: wanted.lifetime_seconds.map(Duration::from_secs),
             kept: wanted.kept || birth.is_some(),
+            narrowing: narrowing.clone(),
         };
+        // The same process, which became another program meanwhile.
+        self.till.sessions.end(&name);
         let secret = self.register(order, birth.is_some()).await?;
         // Others could not reach our folder; without a file there is still the variable.
         let own = birth.filter(|_| peer.uid == identity::user_id());
@@ -104,6 +127,10 @@ impl Mint {
         if let Some(birth) = birth {
             self.watch(name.clone(), birth);
         }
+        if let Some(narrowing) = narrowing {
+            self.narrow(&name, narrowing).await?;
+        }
+        self.till.note(&Event::Minted { consumer: name.to_string(), role: role.name.clone() });
         info!(event = "minted", consumer = %name, role = role.name, "a consumer came to be");
         let (uri, secret) = if wanted.in_path {
             (format!("/v2/credentials/{}", secret.expose()), Secret::new(""))
@@ -112,6 +139,16 @@ impl Mint {
         };
         let region = role.region.to_string();
         Ok(Minted { name: name.to_string(), role: role.name, region, uri, secret, folder })
+    }
+
+    /// A consumer without the session that it is to have is none.
+    async fn narrow(&self, name: &ConsumerName, narrowing: Narrowing) -> Result<(), Refusal> {
+        let assumed = self.till.sessions.assume(name, narrowing).await;
+        if assumed.is_err() {
+            // Gone already, if its process has ended meanwhile.
+            let _ = self.revoke(name.as_str()).await;
+        }
+        assumed
     }
 
     async fn address(&self) -> Result<SocketAddr, Refusal> {
@@ -129,10 +166,9 @@ impl Mint {
 
     /// Where the register is kept, the disk is waited for elsewhere.
     async fn register(&self, order: container::Order, anew: bool) -> Result<Secret, Refusal> {
-        let register = Arc::clone(&self.register);
+        let register = Arc::clone(&self.till.register);
         let minted = tokio::task::spawn_blocking(move || {
             if anew {
-                // The same process, which became another program meanwhile.
                 let _ = register.revoke(&order.name);
             }
             register.mint(order)
@@ -167,10 +203,15 @@ impl Mint {
     }
 }
 
+impl Till {
+    fn note(&self, event: &Event) {
+        self.chronicle.note(self.clock.now().wall, event);
+    }
+}
+
 fn named(wanted: &Wanted, birth: Option<Birth>) -> Result<ConsumerName, Refusal> {
-    let bad = |message: String| Refusal::new(Code::BadRequest, message);
     let name = match (&wanted.name, birth) {
-        (Some(_), Some(_)) => return Err(bad("a process has its name already".to_owned())),
+        (Some(_), Some(_)) => return Err(bad("a process has its name already")),
         (None, Some(birth)) => format!("{PROCESS}{birth}"),
         (Some(name), None) if name.starts_with(PROCESS) => {
             return Err(bad(format!("names that begin with {PROCESS} are those of processes")));
@@ -179,6 +220,10 @@ fn named(wanted: &Wanted, birth: Option<Birth>) -> Result<ConsumerName, Refusal>
         (None, None) => format!("env-{:016x}", identity::nonce()),
     };
     name.parse().map_err(|wrong: crate::role::Malformed| bad(wrong.to_string()))
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::BadRequest, message)
 }
 
 fn born(peer: Peer) -> Result<Birth, Refusal> {
@@ -202,6 +247,7 @@ fn listed(consumer: &Consumer) -> Listed {
         last_use: consumer.last_use(),
         expires: consumer.validity.map(|validity| validity.expires),
         kept: consumer.kept,
+        narrowed: consumer.narrowing.is_some(),
     }
 }
 

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use super::steering::Shown;
 use crate::clock::{self, Clock, Now};
 use crate::config::Events;
+use crate::control::{Chronicle, Event};
 use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::rotation::port::Alarm;
@@ -49,6 +50,7 @@ pub(super) struct Lookout {
     pub(super) store: Arc<Store>,
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) sessions: watch::Receiver<BTreeMap<MfaSerial, Validity>>,
+    pub(super) chronicle: Arc<Chronicle>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -78,6 +80,7 @@ impl Lookout {
             if let Some(need) = shown.role.source.need() {
                 let ending = self.ending(&need, &shown, &mut told, now);
                 for event in self.waiting(&need, &shown, &mut told, now).into_iter().chain(ending) {
+                    self.chronicle.note(now.wall, &event.told());
                     tell(event, &shown.events);
                 }
             }
@@ -157,6 +160,15 @@ impl Notice {
             message: String::new(),
             hint: None,
             until: None,
+        }
+    }
+
+    /// As it is told on the control socket.
+    fn told(&self) -> Event {
+        let Self { role, what, of, order, message, until, .. } = self.clone();
+        match self.event {
+            "ending" => Event::Ending { role, what, of, order, message, until },
+            _ => Event::Waiting { role, what, of, order, message, until },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A daemon that lives: does what it is told, and sees what comes of rotation.
 
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,19 +10,21 @@ use tracing::warn;
 
 use super::asking::Host;
 use super::audience::{Audience, Watchdog};
-use super::consumption::Mint;
+use super::consumption::{Mint, Till};
 use super::control::{self, Control};
 use super::events::Lookout;
 use super::given::Given;
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
-use super::role::{self, Role};
+use super::role::{self, Makings, Role};
+use super::sessions::Sessions;
 use super::sites::Sites;
 use super::steering::{Shown, Steering, role_status};
 use super::{Company, Daemon};
 use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
+use crate::control::{Chronicle, Event};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
 use crate::imds::Facts;
@@ -41,6 +44,9 @@ const LOCKED: &str = "locked";
 pub(super) struct House {
     pub(super) settings: Settings,
     pub(super) role: Role,
+    /// Of consumers that have one of their own.
+    pub(super) sessions: Sessions,
+    pub(super) chronicle: Arc<Chronicle>,
     pub(super) sites: Sites,
     pub(super) register: Arc<Register>,
     pub(super) listeners: Listeners,
@@ -52,7 +58,7 @@ pub(super) struct House {
     control: Option<Control>,
     shown: watch::Sender<Shown>,
     reception: Reception,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     since: Now,
     key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
@@ -76,9 +82,13 @@ impl House {
         let active = active(&settings);
         let facts = role::facts(&settings, active, &key, since.wall);
         let reception = Reception::default();
-        let role = Role::new(active.clone(), facts, &reception, &clock);
+        let chronicle = Arc::<Chronicle>::default();
+        let makings = Makings::new(reception.clone(), Arc::clone(&clock), Arc::clone(&chronicle));
+        let role = Role::new(active.clone(), facts.clone(), makings.clone());
         let mut listeners = Listeners::default();
         let sites = Sites::new(&settings, &role, Arc::clone(&register), &key, &clock);
+        let sessions = Sessions::new(sites.container(), active.clone(), facts, makings);
+        sessions.restore(&register.list());
         for bound in bound {
             listeners.serve(bound, &sites)?;
         }
@@ -90,6 +100,8 @@ impl House {
         let mut house = Self {
             settings,
             role,
+            sessions,
+            chronicle,
             sites,
             register,
             listeners,
@@ -126,14 +138,16 @@ impl House {
         let mark = state_dir.map(|folder| Mark::new(folder, LOCKED));
         if mark.as_ref().is_some_and(Mark::is_set) {
             warn!(event = "locked", "locked before the restart; `assumed unlock` assumes anew");
-            self.role.store.lock();
-            self.role.bell.lock();
+            self.role.lock();
+            self.sessions.lock();
         }
         let bound = control::Bound::new(&self.settings.control, passed)?;
         let Some(bound) = bound else { return Ok(None) };
         let folders = &self.settings.control.folders;
         let steering = Steering {
-            mint: Mint::new(Arc::clone(&self.register), folders, orders.sender()),
+            mint: self.mint(folders, orders),
+            sessions: self.sessions.clone(),
+            chronicle: Arc::clone(&self.chronicle),
             store: Arc::clone(&self.role.store),
             bell: self.role.bell.clone(),
             clock: Arc::clone(&self.clock),
@@ -148,12 +162,23 @@ impl House {
         bound.serve(Arc::new(steering), state_dir).map(Some)
     }
 
+    fn mint(&self, folders: &[PathBuf], orders: &Orders) -> Mint {
+        let till = Till {
+            register: Arc::clone(&self.register),
+            sessions: self.sessions.clone(),
+            chronicle: Arc::clone(&self.chronicle),
+            clock: Arc::clone(&self.clock),
+        };
+        Mint::new(till, folders, orders.sender())
+    }
+
     /// Whatever tells humans that they are needed.
     fn mind_humans(&self, terminal: bool, orders: &Orders) -> Vec<AbortOnDropHandle<()>> {
         let lookout = Lookout {
             store: Arc::clone(&self.role.store),
             shown: self.shown.subscribe(),
             sessions: self.reception.sessions(),
+            chronicle: Arc::clone(&self.chronicle),
             clock: Arc::clone(&self.clock),
         };
         let host = terminal.then(|| Host {
@@ -174,6 +199,8 @@ impl House {
     ) -> Result<(), Fatal> {
         let ended = self.attend(&mut orders, audience).await;
         audience.stopping(ended.as_ref().err());
+        self.chronicle.note(self.clock.now().wall, &Event::Stopping);
+        self.chronicle.close();
         self.listeners.drain(&mut orders).await;
         if let Some(control) = self.control.take() {
             control.close().await;
@@ -204,7 +231,7 @@ impl House {
                     Order::End => return Ok(()),
                 },
                 read = self.reading.done() => {
-                    self.reload(read).await;
+                    self.reload(read);
                     audience.status(&self.line());
                     if !self.reading.is_running() {
                         audience.reloaded();

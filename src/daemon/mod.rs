@@ -18,6 +18,7 @@ mod listeners;
 mod orders;
 mod reload;
 mod role;
+mod sessions;
 mod sites;
 mod start;
 mod steering;
@@ -110,7 +111,7 @@ impl Daemon {
         };
         let mut bound: Vec<_> = settings.listen.iter().map(bind).collect::<Result<_, _>>()?;
         if !register.read().is_empty() && !consumers::are_provided_for(&settings.listen) {
-            bound.push(consumers::bind(state.as_ref())?);
+            bound.push(consumers::bind(state.as_ref(), &register)?);
         }
         let state = state.map(Arc::new);
         Ok(Self { settings, bound, register, key, state, given, control, notify })

@@ -12,6 +12,7 @@ use super::house::{House, active};
 use super::listeners::Change;
 use super::orders::Reply;
 use crate::config::{Mistake, Mistakes, Settings};
+use crate::control::Event;
 use crate::log::Output;
 use crate::sys::detach;
 
@@ -90,15 +91,16 @@ struct Plan {
 
 impl House {
     /// Applies what was read, or says why not.
-    pub(super) async fn reload(&mut self, read: Read) {
+    pub(super) fn reload(&mut self, read: Read) {
         let read = read.map(|mut settings| {
             self.given.settle(&mut settings);
             settings
         });
         let outcome = match read.and_then(|settings| self.plan(settings)) {
-            Ok(plan) => Ok(self.apply(plan).await),
+            Ok(plan) => Ok(self.apply(plan)),
             Err(mistakes) => Err(mistakes),
         };
+        self.chronicle.note(self.clock.now().wall, &told(&outcome));
         match &outcome {
             Ok(changed) if changed.is_empty() => {
                 info!(event = "reload", "settings read again; nothing changed");
@@ -131,7 +133,7 @@ impl House {
     }
 
     /// Nothing here can fail. Says what changed.
-    async fn apply(&mut self, plan: Plan) -> Vec<String> {
+    fn apply(&mut self, plan: Plan) -> Vec<String> {
         let Plan { settings, listeners, output } = plan;
         let before = std::mem::replace(&mut self.settings, settings);
         if let Some(logging) = &self.logging {
@@ -149,7 +151,8 @@ impl House {
         let mut changed = self.listeners.apply(listeners, &self.sites);
         let facts = self.facts(&self.settings);
         let role = active(&self.settings).clone();
-        if self.role.change(role, facts).await {
+        self.sessions.follow(&role, &facts);
+        if self.role.change(role, facts) {
             changed.push(format!("role {}: assumed anew", self.role.name()));
         } else if active(&before) != active(&self.settings) {
             changed.push(format!("role {}: metadata", self.role.name()));
@@ -158,6 +161,16 @@ impl House {
         self.provide_for_consumers();
         changed.extend(others(&before, &self.settings).map(str::to_owned));
         changed
+    }
+}
+
+fn told(outcome: &Result<Vec<String>, Mistakes>) -> Event {
+    match outcome {
+        Ok(changed) => Event::Reloaded { changed: changed.clone() },
+        Err(mistakes) => {
+            let mistakes = mistakes.into_iter().map(ToString::to_string).collect();
+            Event::ReloadRefused { mistakes }
+        }
     }
 }
 

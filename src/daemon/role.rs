@@ -10,6 +10,9 @@ use tracing::error;
 
 use crate::clock::Clock;
 use crate::config::{RoleSettings, Settings};
+use crate::control::{Chronicle, Event};
+use crate::credentials::{Grant, Snapshot};
+use crate::failure::Failure;
 use crate::http::ServedRole;
 use crate::imds::Facts;
 use crate::role::AccountId;
@@ -20,15 +23,24 @@ use crate::sts::{Reception, RoleChain};
 use crate::sys::state::KeyBytes;
 use crate::sys::wake::WallAlarm;
 
+/// What every role of a daemon is made with.
+#[derive(Debug, Clone)]
+pub(super) struct Makings {
+    /// One code a day, whatever the settings change to meanwhile.
+    pub(super) reception: Reception,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) chronicle: Arc<Chronicle>,
+    /// Whose own session it is, where it is not everybody's.
+    consumer: Option<String>,
+}
+
 /// Everything of one role.
 #[derive(Debug)]
 pub(super) struct Role {
     settings: RoleSettings,
     pub(super) store: Arc<Store>,
     pub(super) bell: Bell,
-    /// One code a day, whatever the settings change to meanwhile.
-    reception: Reception,
-    clock: Arc<dyn Clock>,
+    makings: Makings,
     rotation: Running,
 }
 
@@ -38,37 +50,62 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+impl Makings {
+    /// For roles that are everybody's.
+    pub(super) const fn new(
+        reception: Reception,
+        clock: Arc<dyn Clock>,
+        chronicle: Arc<Chronicle>,
+    ) -> Self {
+        Self { reception, clock, chronicle, consumer: None }
+    }
+
+    /// For the session of one consumer.
+    pub(super) fn of(self, consumer: &str) -> Self {
+        Self { consumer: Some(consumer.to_owned()), ..self }
+    }
+
+    fn rotation(&self, role: &RoleSettings, store: &Arc<Store>, bell: &Bell) -> Running {
+        let over = CancellationToken::new();
+        let source = role.source.clone();
+        let chain = RoleChain::at(self.reception.clone(), source, Arc::clone(&self.clock));
+        let teller = Teller {
+            role: role.name.clone(),
+            store: Arc::clone(store),
+            makings: self.clone(),
+            over: over.clone(),
+        };
+        let (bell, clock) = (bell.clone(), Arc::clone(&self.clock));
+        let name = match &self.consumer {
+            Some(consumer) => format!("{} of {consumer}", role.name),
+            None => role.name.clone(),
+        };
+        rotate(name, Arc::new(chain), Arc::new(teller), bell, clock, over)
+    }
+}
+
 impl Role {
     /// Rotation begins at once.
-    pub(super) fn new(
-        settings: RoleSettings,
-        facts: Facts,
-        reception: &Reception,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        let store = Arc::new(Store::new(facts, Arc::clone(clock)));
+    pub(super) fn new(settings: RoleSettings, facts: Facts, makings: Makings) -> Self {
+        let store = Arc::new(Store::new(facts, Arc::clone(&makings.clock)));
         let bell = Bell::default();
-        let chain = RoleChain::at(reception.clone(), settings.source.clone(), Arc::clone(clock));
-        let rotation = rotate(&settings.name, chain, &store, &bell, clock);
-        let (reception, clock) = (reception.clone(), Arc::clone(clock));
-        Self { settings, store, bell, reception, clock, rotation }
+        let rotation = makings.rotation(&settings, &store, &bell);
+        Self { settings, store, bell, makings, rotation }
     }
 
     /// Takes other settings over; says whether the role is assumed anew.
     ///
     /// Its credentials stay where the same calls would be made for the same
     /// role. Otherwise the old set is served until the new one is there.
-    pub(super) async fn change(&mut self, settings: RoleSettings, facts: Facts) -> bool {
+    pub(super) fn change(&mut self, settings: RoleSettings, facts: Facts) -> bool {
         let anew = !is_same(&self.settings, &settings);
         if anew {
-            self.stop().await;
+            self.rotation.over.cancel();
             self.store.succeed(facts);
             if settings.name != self.settings.name {
                 self.store.withdraw();
             }
-            let (reception, clock) = (self.reception.clone(), Arc::clone(&self.clock));
-            let chain = RoleChain::at(reception, settings.source.clone(), clock);
-            self.rotation = rotate(&settings.name, chain, &self.store, &self.bell, &self.clock);
+            self.rotation = self.makings.rotation(&settings, &self.store, &self.bell);
         } else {
             self.store.amend(facts);
         }
@@ -86,6 +123,24 @@ impl Role {
     /// What users call it.
     pub(super) fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Wipes what is held, and serves nothing until it is unlocked.
+    pub(super) fn lock(&self) {
+        self.store.lock();
+        self.bell.lock();
+    }
+
+    /// Assumes anew.
+    pub(super) fn unlock(&self) {
+        self.store.unlock();
+        self.bell.unlock();
+    }
+
+    /// Wipes what is held, for good.
+    pub(super) fn dismiss(self) {
+        self.rotation.over.cancel();
+        self.store.lock();
     }
 
     /// Ends rotation; an attempt in flight is dropped.
@@ -123,25 +178,66 @@ fn is_same(one: &RoleSettings, other: &RoleSettings) -> bool {
     one.source == other.source && whose(one) == whose(other)
 }
 
+/// Shows what comes of a rotation, and tells it on, until the rotation is over.
+#[derive(Debug)]
+struct Teller {
+    role: String,
+    store: Arc<Store>,
+    makings: Makings,
+    over: CancellationToken,
+}
+
+impl Teller {
+    fn note(&self, event: &Event) {
+        self.makings.chronicle.note(self.makings.clock.now().wall, event);
+    }
+}
+
+impl Publish for Teller {
+    fn publish(&self, snapshot: Snapshot, grant: &Grant) {
+        if self.over.is_cancelled() {
+            return;
+        }
+        let (generation, expires) = (snapshot.generation, snapshot.credentials.expiration());
+        let known = self.store.read().snapshot.as_ref().map(|held| held.generation);
+        self.store.publish(snapshot, grant);
+        if known != Some(generation) {
+            let (role, consumer) = (self.role.clone(), self.makings.consumer.clone());
+            self.note(&Event::Rotated { role, consumer, generation, expires });
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        if self.over.is_cancelled() {
+            return;
+        }
+        self.store.failed(failure);
+        self.note(&Event::Failed {
+            role: self.role.clone(),
+            consumer: self.makings.consumer.clone(),
+            code: failure.name().to_owned(),
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        });
+    }
+}
+
 fn rotate(
-    role: &str,
-    chain: RoleChain,
-    store: &Arc<Store>,
-    bell: &Bell,
-    clock: &Arc<dyn Clock>,
+    role: String,
+    assume: Arc<dyn Assume>,
+    publish: Arc<dyn Publish>,
+    bell: Bell,
+    clock: Arc<dyn Clock>,
+    over: CancellationToken,
 ) -> Running {
-    let over = CancellationToken::new();
-    let assume = Arc::new(chain);
-    let role = role.to_owned();
-    let (store, bell, clock) = (Arc::clone(store), bell.clone(), Arc::clone(clock));
     let until = over.clone();
     let task = tokio::spawn(async move {
         while !until.is_cancelled() {
             let Some(alarm) = alarm() else { return };
             let rotation = Rotation {
                 role: role.clone(),
-                assume: Arc::clone(&assume) as Arc<dyn Assume>,
-                publish: Arc::clone(&store) as Arc<dyn Publish>,
+                assume: Arc::clone(&assume),
+                publish: Arc::clone(&publish),
                 clock: Arc::clone(&clock),
                 alarm,
                 bell: bell.clone(),

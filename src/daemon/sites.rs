@@ -51,14 +51,19 @@ impl Sites {
         };
         let clock = Arc::clone(clock);
         let foreign = ForeignNames::default();
-        let container =
-            ContainerSite { terms: watch::Sender::new(nobody), foreign, register, clients, clock };
+        let (terms, sessions) = (watch::Sender::new(nobody), watch::Sender::default());
+        let container = ContainerSite { terms, sessions, foreign, register, clients, clock };
         Self { imds: Arc::new(imds), container: Arc::new(container) }
     }
 
     /// Which programs ask, whatever they speak.
     pub(super) fn clients(&self) -> Arc<Clients> {
         Arc::clone(&self.imds.clients)
+    }
+
+    /// What consumers are served.
+    pub(super) fn container(&self) -> Arc<ContainerSite> {
+        Arc::clone(&self.container)
     }
 
     /// What a listener of this kind serves.

@@ -13,9 +13,12 @@ use tracing::{info, warn};
 
 use super::consumption::Mint;
 use super::orders::Order;
+use super::sessions::Sessions;
 use crate::clock::{Clock, Now};
 use crate::config::{Events, RoleSettings};
-use crate::control::{Code, Gift, Listed, Minted, Peer, Pending, Refusal, Steer, Wanted};
+use crate::control::{
+    Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
+};
 use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
 use crate::rotation::task::Bell;
@@ -50,6 +53,8 @@ pub(super) struct Steering {
     /// Absent where nothing can be written.
     pub(super) mark: Option<Mark>,
     pub(super) mint: Mint,
+    pub(super) sessions: Sessions,
+    pub(super) chronicle: Arc<Chronicle>,
     pub(super) socket: PathBuf,
     pub(super) since: Now,
 }
@@ -111,6 +116,8 @@ impl Steer for Steering {
     fn lock(&self, forget: bool) -> Result<(), Refusal> {
         self.store.lock();
         self.bell.lock();
+        self.sessions.lock();
+        self.note(&Event::Locked);
         if forget {
             self.reception.forget();
         }
@@ -141,6 +148,8 @@ impl Steer for Steering {
         if self.store.read().locked {
             self.store.unlock();
             self.bell.unlock();
+            self.sessions.unlock();
+            self.note(&Event::Unlocked);
             info!(event = "unlocked", "credentials are assumed anew");
         }
         Ok(())
@@ -189,6 +198,16 @@ impl Steer for Steering {
         })
     }
 
+    fn activate(&self, role: &str) -> Result<String, Refusal> {
+        let status = self.status();
+        let known = status.role(Some(role)).ok_or_else(|| Refusal::no_role(Some(role), &status))?;
+        Ok(known.name.clone())
+    }
+
+    fn events(&self) -> Reader {
+        self.chronicle.read()
+    }
+
     fn revoke(&self, name: &str) -> Pending<()> {
         let (mint, name) = (self.mint.clone(), name.to_owned());
         Box::pin(async move { mint.revoke(&name).await })
@@ -220,6 +239,10 @@ impl Steering {
             return Err(Refusal::no_role(role, &self.status()));
         }
         if self.store.read().locked { Err(Refusal::locked()) } else { Ok(()) }
+    }
+
+    fn note(&self, event: &Event) {
+        self.chronicle.note(self.clock.now().wall, event);
     }
 
     fn held(&self) -> Option<Credentials> {

@@ -20,7 +20,7 @@ use super::payload::Payload;
 use super::reply;
 use super::role::ServedRole;
 use crate::clock::{Clock, Now};
-use crate::container::{self, Answer, Document, Refusal, Reply, View};
+use crate::container::{self, Answer, Consumer, ConsumerName, Document, Refusal, Reply, View};
 use crate::imds::{self, HostNames};
 use crate::status::Clients;
 use crate::store::register::Register;
@@ -42,6 +42,8 @@ pub struct ContainerTerms {
 pub struct ContainerSite {
     /// Each request is judged by those of its moment.
     pub terms: watch::Sender<ContainerTerms>,
+    /// The sessions of those consumers that have one of their own.
+    pub sessions: watch::Sender<BTreeMap<ConsumerName, ServedRole>>,
     /// The foreign names that were told of.
     pub foreign: ForeignNames,
     /// Who may ask.
@@ -74,9 +76,10 @@ impl ContainerSite {
     async fn reply(&self, asked: &container::Request<'_>, local: IpAddr) -> Reply {
         match self.answer(asked, local, true) {
             Answer::Reply(reply) => reply,
-            Answer::Wait(role) => {
-                if let Some(role) = self.role(&role) {
-                    role.next_outcome(self.clock.now().boot).await;
+            Answer::Wait(consumer) => {
+                let served = self.served(&self.terms.borrow(), &consumer);
+                if let Some(served) = served {
+                    served.next_outcome(self.clock.now().boot).await;
                 }
                 self.answer(asked, local, false).into_reply()
             }
@@ -87,8 +90,8 @@ impl ContainerSite {
     fn answer(&self, asked: &container::Request<'_>, local: IpAddr, patient: bool) -> Answer {
         let now = self.clock.now();
         let (terms, consumers) = (self.terms.borrow(), self.register.read());
-        let document = |role: &str| -> Option<Document> {
-            Some(terms.roles.get(role)?.store.read().document.clone())
+        let document = |consumer: &Consumer| -> Option<Document> {
+            Some(self.served(&terms, consumer)?.store.read().document.clone())
         };
         let view = View {
             names: &terms.names,
@@ -108,8 +111,12 @@ impl ContainerSite {
         }
     }
 
-    fn role(&self, name: &str) -> Option<ServedRole> {
-        self.terms.borrow().roles.get(name).cloned()
+    /// A session of its own, where it has one, and never its role's instead.
+    fn served(&self, terms: &ContainerTerms, consumer: &Consumer) -> Option<ServedRole> {
+        match consumer.narrowing {
+            Some(_) => self.sessions.borrow().get(&consumer.name).cloned(),
+            None => terms.roles.get(&*consumer.role).cloned(),
+        }
     }
 }
 

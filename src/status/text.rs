@@ -123,6 +123,9 @@ impl Table {
         let active = if role.name == status.active { "" } else { " (not active)" };
         self.line("role", &format!("{}{active}", role.name));
         self.line("identity", role.role_arn.as_deref().unwrap_or(&role.role_name));
+        if let Some(account) = &role.account {
+            self.line("account", account);
+        }
         self.line("region", &role.region);
         for (index, step) in role.source.iter().enumerate() {
             let arrow = if index == 0 { "" } else { "→ " };

@@ -133,7 +133,8 @@ mod tests {
 
     fn order(name: &str, kept: bool) -> Order {
         let name = name.parse().unwrap();
-        Order { name, role: "dev".into(), place: Place::Authorization, lifetime: None, kept }
+        let place = Place::Authorization;
+        Order { name, role: "dev".into(), place, lifetime: None, kept, narrowing: None }
     }
 
     fn names(register: &Register) -> Vec<String> {

@@ -17,25 +17,34 @@ const CHOICE: u64 = 10_000;
 /// So many ports in use by others are bad luck no more.
 const TRIES: usize = 32;
 
-/// A listener on loopback, at the remembered port where that can be had.
+/// A listener, and what became of the port that was remembered.
+#[derive(Debug)]
+pub struct Remembered {
+    /// On loopback.
+    pub listener: TcpListener,
+    /// The port of before, where somebody else has it now.
+    pub lost: Option<u16>,
+}
+
+/// Listens on loopback, at the remembered port where that can be had.
 ///
 /// Without a file, or where the file cannot be read, the port is another one
 /// each time; a port that others have taken is forgotten.
 ///
 /// # Errors
 /// Where nothing can be bound, or the new port cannot be remembered.
-pub fn listen(file: Option<&PrivateFile>) -> io::Result<TcpListener> {
+pub fn listen(file: Option<&PrivateFile>) -> io::Result<Remembered> {
     let known = file.and_then(|file| file.read().ok().flatten());
-    let known = known.and_then(|text| text.trim().parse::<u16>().ok());
-    if let Some(Ok(listener)) = known.filter(|port| *port != 0).map(on) {
-        return Ok(listener);
+    let known = known.and_then(|text| text.trim().parse::<u16>().ok()).filter(|port| *port != 0);
+    if let Some(Ok(listener)) = known.map(on) {
+        return Ok(Remembered { listener, lost: None });
     }
     let listener = anywhere()?;
     if let Some(file) = file {
         let port = listener.local_addr()?.port();
         file.replace(port.to_string().as_bytes())?;
     }
-    Ok(listener)
+    Ok(Remembered { listener, lost: known })
 }
 
 fn anywhere() -> io::Result<TcpListener> {
@@ -56,12 +65,13 @@ mod tests {
     fn the_port_stays_until_somebody_else_has_it() {
         let home = tempfile::tempdir().unwrap();
         let file = PrivateFile::new(home.path().join(PORT));
-        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let port = |found: &Remembered| found.listener.local_addr().unwrap().port();
         let first = listen(Some(&file)).unwrap();
         let chosen = port(&first);
         assert!((FIRST..30_000).contains(&chosen));
         let second = listen(Some(&file)).unwrap();
         assert_ne!(port(&second), chosen, "it was taken");
+        assert_eq!((first.lost, second.lost), (None, Some(chosen)));
         let kept = port(&second);
         drop((first, second));
         assert_eq!(port(&listen(Some(&file)).unwrap()), kept);
@@ -73,7 +83,8 @@ mod tests {
         let file = PrivateFile::new(home.path().join(PORT));
         for text in ["", "0", "70000", "http"] {
             file.replace(text.as_bytes()).unwrap();
-            let listener = listen(Some(&file)).unwrap();
+            let Remembered { listener, lost } = listen(Some(&file)).unwrap();
+            assert_eq!(lost, None);
             let port = listener.local_addr().unwrap().port().to_string();
             assert_eq!(file.read().unwrap().unwrap(), port);
         }

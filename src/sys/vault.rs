@@ -64,7 +64,8 @@ mod tests {
         assert!(safe.consumers(now).unwrap().is_empty());
         let mut consumers = Consumers::default();
         let (name, place) = ("ci".parse().unwrap(), Place::Authorization);
-        let order = Order { name, role: "dev".into(), place, lifetime: None, kept: true };
+        let (role, narrowing) = ("dev".into(), None);
+        let order = Order { name, role, place, lifetime: None, kept: true, narrowing };
         let secret = consumers.mint(order, &safe.draw(), now).unwrap();
         safe.keep(&consumers.ledger(now)).unwrap();
         let read = safe.consumers(now).unwrap();

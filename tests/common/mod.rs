@@ -13,6 +13,7 @@
 )]
 
 pub mod client;
+pub mod command;
 pub mod control;
 pub mod program;
 pub mod stand;

@@ -145,7 +145,9 @@ fn what_is_valid_is_served_after_a_refusal_too() {
 fn only_a_consumer_waits_and_it_tells_for_what() {
     let mut world = World::with(Document::awaited());
     world.patient = true;
-    assert!(matches!(world.answer(&world.get(ROLE)), Answer::Wait(role) if &*role == "dev"));
+    assert!(
+        matches!(world.answer(&world.get(ROLE)), Answer::Wait(consumer) if &*consumer.role == "dev")
+    );
     assert!(matches!(world.answer(&bare(ROLE)), Answer::Reply(_)));
     let prod = "/v1/credentials/prod";
     assert!(matches!(world.answer(&world.get(prod)), Answer::Reply(_)));

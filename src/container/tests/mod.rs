@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Answer, Consumers, Document, Order, Place, Reply, Request, View, answer};
+use super::{Answer, Consumer, Consumers, Document, Order, Place, Reply, Request, View, answer};
 use crate::clock::{self, BootTime, Now};
 use crate::credentials::{Credentials, Grant, Snapshot};
 use crate::imds::{self, Field, HostNames, Method};
@@ -55,6 +55,7 @@ pub(super) fn order(name: &str) -> Order {
         place: Place::Authorization,
         lifetime: None,
         kept: false,
+        narrowing: None,
     }
 }
 
@@ -94,7 +95,7 @@ impl World {
     }
 
     fn answer(&self, request: &Request<'_>) -> Answer {
-        let document = |role: &str| (role == "dev").then(|| self.document.clone());
+        let document = |asking: &Consumer| (&*asking.role == "dev").then(|| self.document.clone());
         answer(
             request,
             &View {

@@ -1,0 +1,198 @@
+//! Sessions that may do less than their role: assumed for one consumer each,
+//! rotated as long as it lives, served to it alone, and wiped with it.
+//!
+//! Nothing here waits, so that a lock has reached all of them when it returns.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::warn;
+
+use super::role::{Makings, Role};
+use super::steering::outcome;
+use crate::config::RoleSettings;
+use crate::container::{Consumer, ConsumerName};
+use crate::control::{Code, Refusal};
+use crate::http::ContainerSite;
+use crate::imds::Facts;
+use crate::sts::request::{Narrowing, Unnarrowable};
+
+/// Each has a timer and a task of its own.
+const MOST: usize = 256;
+
+/// All of them; clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Sessions(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    site: Arc<ContainerSite>,
+    makings: Makings,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// What they are narrowed from.
+    role: RoleSettings,
+    facts: Facts,
+    sessions: BTreeMap<ConsumerName, Session>,
+    locked: bool,
+}
+
+#[derive(Debug)]
+struct Session {
+    narrowing: Arc<Narrowing>,
+    role: Role,
+}
+
+impl Sessions {
+    /// None yet, all of them to be narrowed from this role.
+    pub(super) fn new(
+        site: Arc<ContainerSite>,
+        role: RoleSettings,
+        facts: Facts,
+        makings: Makings,
+    ) -> Self {
+        let open = Open { role, facts, sessions: BTreeMap::new(), locked: false };
+        Self(Arc::new(Inside { site, makings, open: Mutex::new(open) }))
+    }
+
+    /// Whether a session of this kind could be had.
+    pub(super) fn judge(&self, narrowing: &Narrowing) -> Result<(), Refusal> {
+        let open = self.open();
+        if open.sessions.len() >= MOST {
+            return Err(Refusal::new(
+                Code::Unavailable,
+                format!("there are {MOST} sessions of their own already"),
+            )
+            .hint("each ends with its command"));
+        }
+        open.narrowed(narrowing).map(drop).map_err(|unfit| refused(&open.role.name, unfit))
+    }
+
+    /// Those of an earlier run are had again.
+    pub(super) fn restore(&self, consumers: &[Consumer]) {
+        for consumer in consumers {
+            if let Some(narrowing) = &consumer.narrowing
+                && let Err(unfit) = self.begin(&consumer.name, Arc::clone(narrowing))
+            {
+                lost(&consumer.name, unfit);
+            }
+        }
+    }
+
+    /// Has one for this consumer, and waits for what comes of it.
+    pub(super) async fn assume(
+        &self,
+        consumer: &ConsumerName,
+        narrowing: Narrowing,
+    ) -> Result<(), Refusal> {
+        let begun = self.begin(consumer, Arc::new(narrowing));
+        begun.map_err(|unfit| refused(&self.open().role.name, unfit))?;
+        let bell = self.open().sessions.get(consumer).map(|session| session.role.bell.clone());
+        if let Some(bell) = bell {
+            outcome(&bell, |_| 0).await;
+        }
+        let open = self.open();
+        let session = open.sessions.get(consumer).map(|session| session.role.store.read());
+        match session {
+            Some(state) if state.snapshot.is_some() => Ok(()),
+            Some(state) if state.locked => Err(Refusal::locked()),
+            Some(state) => Err(state.failure.as_ref().map_or_else(ended, Refusal::from)),
+            None => Err(ended()),
+        }
+    }
+
+    /// Wipes the one of this consumer, if it has one.
+    pub(super) fn end(&self, consumer: &ConsumerName) {
+        let gone = self.open().sessions.remove(consumer);
+        if let Some(Session { role, .. }) = gone {
+            self.0.site.sessions.send_modify(|served| drop(served.remove(consumer)));
+            role.dismiss();
+        }
+    }
+
+    /// Wipes all that they hold, until it is unlocked.
+    pub(super) fn lock(&self) {
+        self.each(true, Role::lock);
+    }
+
+    /// Each is assumed anew.
+    pub(super) fn unlock(&self) {
+        self.each(false, Role::unlock);
+    }
+
+    /// Their role is another one now, or is assumed otherwise.
+    pub(super) fn follow(&self, role: &RoleSettings, facts: &Facts) {
+        let mut lost = Vec::new();
+        {
+            let mut open = self.open();
+            (open.role, open.facts) = (role.clone(), facts.clone());
+            let Open { role, facts, sessions, .. } = &mut *open;
+            for (consumer, session) in sessions {
+                match role.source.narrowed(&session.narrowing) {
+                    Ok(source) => {
+                        session.role.change(RoleSettings { source, ..role.clone() }, facts.clone());
+                    }
+                    Err(unfit) => lost.push((consumer.clone(), unfit)),
+                }
+            }
+        }
+        for (consumer, unfit) in lost {
+            self.end(&consumer);
+            self::lost(&consumer, unfit);
+        }
+    }
+
+    fn begin(
+        &self,
+        consumer: &ConsumerName,
+        narrowing: Arc<Narrowing>,
+    ) -> Result<(), Unnarrowable> {
+        let mut open = self.open();
+        let role = open.narrowed(&narrowing)?;
+        let makings = self.0.makings.clone().of(consumer.as_str());
+        let role = Role::new(role, open.facts.clone(), makings);
+        if open.locked {
+            role.lock();
+        }
+        let served = role.served();
+        self.0.site.sessions.send_modify(|all| drop(all.insert(consumer.clone(), served)));
+        let before = open.sessions.insert(consumer.clone(), Session { narrowing, role });
+        drop(open);
+        if let Some(Session { role, .. }) = before {
+            role.dismiss();
+        }
+        Ok(())
+    }
+
+    fn each(&self, locked: bool, order: impl Fn(&Role)) {
+        let mut open = self.open();
+        open.locked = locked;
+        open.sessions.values().for_each(|session| order(&session.role));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn narrowed(&self, narrowing: &Narrowing) -> Result<RoleSettings, Unnarrowable> {
+        let source = self.role.source.narrowed(narrowing)?;
+        Ok(RoleSettings { source, ..self.role.clone() })
+    }
+}
+
+fn refused(role: &str, unfit: Unnarrowable) -> Refusal {
+    Refusal::new(Code::BadRequest, format!("{role} cannot be narrowed: {unfit}")).hint(unfit.hint())
+}
+
+fn ended() -> Refusal {
+    Refusal::new(Code::Unavailable, "it was revoked before its credentials came")
+}
+
+fn lost(consumer: &ConsumerName, unfit: Unnarrowable) {
+    warn!(event = "narrowed", %consumer, hint = unfit.hint(), "a consumer lost its session: {unfit}");
+}
