@@ -215,6 +215,21 @@ fn a_socket_of_a_name_that_says_nothing_ends_the_start() {
 }
 
 #[test]
+fn what_was_kept_by_somebody_else_is_refused_and_the_start_goes_on() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts).with_settings("listen = [\"127.0.0.1:0\"]\n");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ear = Ear::new(&home);
+    let mut command = home.command(&RUN);
+    ear.hears(command.env("FDSTORE", "1"));
+    let mut daemon = Daemon::start(with_socket(&command, socket, "mfa-sessions"));
+    assert_eq!(daemon.event("restored")["error"], "it is no sealed memory");
+    daemon.event("rotated");
+    ear.until("FDSTOREREMOVE=1\nFDNAME=mfa-sessions");
+    assert_eq!(daemon.end("-TERM").code(), Some(0));
+}
+
+#[test]
 fn systemd_passes_both_kinds_of_sockets() {
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
         eprintln!("SKIPPED: systemd-socket-activate is not here");

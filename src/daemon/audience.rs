@@ -1,16 +1,19 @@
 //! Who is told how the start went, and what goes on after it: the shell that
 //! waits for `--daemon`, and the service manager.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::keeping;
+use crate::clock::Clock;
 use crate::fatal::{Exit, Fatal};
 use crate::pulse::Pulse;
+use crate::sts::Reception;
 use crate::sys::detach::{Herald, Word};
 use crate::sys::notify::Notify;
-use std::sync::Arc;
 
 /// Both of them; either may be absent.
 #[derive(Debug)]
@@ -86,6 +89,15 @@ impl Audience {
         };
         // Gone, if it cannot be told.
         let _ = herald.tell(&Word::from(&word));
+    }
+
+    /// The service manager keeps the MFA sessions over a restart, while the handle is held.
+    pub(super) fn keep(
+        &self,
+        reception: &Reception,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<AbortOnDropHandle<()>> {
+        keeping::keep(&self.notify, reception, clock)
     }
 
     pub(super) fn watchdog(&self) -> Watchdog {

@@ -14,6 +14,7 @@ use super::consumption::{Mint, Till};
 use super::control::{self, Control};
 use super::events::Lookout;
 use super::given::Given;
+use super::keeping;
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
@@ -78,10 +79,10 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
-        let Daemon { settings, bound, register, key, state, given, control, .. } = daemon;
+        let Daemon { settings, bound, register, key, state, given, control, kept, .. } = daemon;
         let active = active(&settings);
         let facts = role::facts(&settings, active, &key, since.wall);
-        let reception = Reception::default();
+        let reception = keeping::reception(kept, since);
         let chronicle = Arc::<Chronicle>::default();
         let makings = Makings::new(reception.clone(), Arc::clone(&clock), Arc::clone(&chronicle));
         let role = Role::new(active.clone(), facts.clone(), makings.clone());
@@ -140,6 +141,7 @@ impl House {
             warn!(event = "locked", "locked before the restart; `assumed unlock` assumes anew");
             self.role.lock();
             self.sessions.lock();
+            self.reception.withhold(true);
         }
         let bound = control::Bound::new(&self.settings.control, passed)?;
         let Some(bound) = bound else { return Ok(None) };
@@ -212,6 +214,7 @@ impl House {
     async fn attend(&mut self, orders: &mut Orders, audience: &mut Audience) -> Result<(), Fatal> {
         let mut outcomes = self.role.store.subscribe();
         let mut watchdog = audience.watchdog();
+        let _kept = audience.keep(&self.reception, &self.clock);
         self.judge(audience)?;
         // In the foreground of a shell, nobody waits.
         let patience = tokio::time::sleep(self.settings.ready_timeout);

@@ -14,6 +14,7 @@ mod events;
 mod given;
 mod handing;
 mod house;
+mod keeping;
 mod listeners;
 mod orders;
 mod reload;
@@ -25,6 +26,7 @@ mod steering;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -87,6 +89,7 @@ pub struct Daemon {
     state: Option<Arc<StateDirectory>>,
     given: Given,
     control: Option<UnixListener>,
+    kept: Option<OwnedFd>,
     notify: Notify,
 }
 
@@ -100,8 +103,8 @@ impl Daemon {
         hardening::raise_descriptor_limit();
         let (state, key) = start::open_state(&settings, &supervisor)?;
         let register = consumers::register(state.as_ref())?;
-        let Supervisor { notify, sockets: Activation { imds, container, control }, .. } =
-            supervisor;
+        let Supervisor { notify, sockets, .. } = supervisor;
+        let Activation { imds, container, control, kept } = sockets;
         let given = Given::new(imds, container).map_err(|error| start::unwatched(&error))?;
         given.settle(&mut settings);
         let bind = |listen| match given.socket(listen) {
@@ -114,7 +117,7 @@ impl Daemon {
             bound.push(consumers::bind(state.as_ref(), &register)?);
         }
         let state = state.map(Arc::new);
-        Ok(Self { settings, bound, register, key, state, given, control, notify })
+        Ok(Self { settings, bound, register, key, state, given, control, kept, notify })
     }
 
     /// The addresses of IMDS that are really bound, ports resolved.

@@ -118,6 +118,7 @@ impl Steer for Steering {
         self.bell.lock();
         self.sessions.lock();
         self.note(&Event::Locked);
+        self.reception.withhold(true);
         if forget {
             self.reception.forget();
         }
@@ -150,6 +151,7 @@ impl Steer for Steering {
             self.bell.unlock();
             self.sessions.unlock();
             self.note(&Event::Unlocked);
+            self.reception.withhold(false);
             info!(event = "unlocked", "credentials are assumed anew");
         }
         Ok(())

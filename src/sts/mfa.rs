@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as Turn, watch};
 
 use super::command::Program;
+use super::keepsake::Keepsake;
 use super::request::{Mfa, MfaSerial};
 use crate::clock::{self, Now};
 use crate::credentials::{Grant, Validity};
@@ -36,6 +37,7 @@ struct Room {
     slots: Mutex<BTreeMap<Device, Arc<Slot>>>,
     codes: Mutex<BTreeMap<MfaSerial, Codes>>,
     opened: watch::Sender<BTreeMap<MfaSerial, Validity>>,
+    kept: watch::Sender<Keepsake>,
     salt: RandomState,
 }
 
@@ -51,10 +53,11 @@ pub(super) struct Device {
 #[derive(Debug, Default)]
 struct Slot(Turn<Option<Held>>);
 
-#[derive(Debug)]
-struct Held {
-    grant: Grant,
-    validity: Validity,
+/// A session, and until when it lasts.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) grant: Grant,
+    pub(super) validity: Validity,
 }
 
 #[derive(Debug, Default)]
@@ -99,11 +102,31 @@ impl MfaSessions {
         self.0.opened.subscribe()
     }
 
+    /// What may outlive this process, now and as it changes.
+    pub(super) fn kept(&self) -> &watch::Sender<Keepsake> {
+        &self.0.kept
+    }
+
+    /// Goes on with what an earlier process left behind.
+    pub(super) fn restore(&self, keepsake: Keepsake) {
+        let sessions = &keepsake.sessions;
+        let slots = sessions
+            .iter()
+            .map(|(device, held)| (device.clone(), Arc::new(Slot(Turn::new(Some(held.clone()))))));
+        self.slots().extend(slots);
+        self.0.opened.send_modify(|opened| {
+            let ends = sessions.iter().map(|(device, held)| (device.serial.clone(), held.validity));
+            opened.extend(ends);
+        });
+        self.0.kept.send_replace(keepsake);
+    }
+
     /// Every session and code; an attempt in flight keeps what it opens to itself.
     pub(super) fn forget_all(&self) {
         self.slots().clear();
         self.codes().values_mut().for_each(|codes| codes.waiting = None);
         self.0.opened.send_replace(BTreeMap::new());
+        self.0.kept.send_modify(|kept| kept.sessions.clear());
     }
 
     /// The session of this device: the one there is, else one that `open` opens. A code
@@ -118,7 +141,7 @@ impl MfaSessions {
         F: Future<Output = Result<Grant, Failure>>,
     {
         let serial = device.serial.clone();
-        let slot = Arc::clone(self.slots().entry(device).or_default());
+        let slot = Arc::clone(self.slots().entry(device.clone()).or_default());
         let mut held = slot.0.lock().await;
         let renews = self.codes().get(&serial).is_some_and(|codes| codes.waiting.is_some());
         if let Some(session) = held.as_ref().filter(|held| !renews && held.left(now()) > LEAD) {
@@ -134,6 +157,7 @@ impl MfaSessions {
                 self.0.opened.send_modify(|opened| {
                     opened.insert(serial, session.validity);
                 });
+                self.keep(device, &slot, &session);
                 *held = Some(session);
                 Ok(grant)
             }
@@ -145,6 +169,14 @@ impl MfaSessions {
         }
     }
 
+    /// Forgotten while it was opened, it is not kept.
+    fn keep(&self, device: Device, slot: &Arc<Slot>, session: &Held) {
+        let is_known = self.slots().get(&device).is_some_and(|known| Arc::ptr_eq(known, slot));
+        if is_known {
+            self.0.kept.send_modify(|kept| drop(kept.sessions.insert(device, session.clone())));
+        }
+    }
+
     /// Drops the session that STS no longer accepts, if it is one of these.
     pub(super) async fn forget(&self, access_key_id: &str) {
         let slots: Vec<_> = self.slots().values().cloned().collect();
@@ -152,6 +184,10 @@ impl MfaSessions {
             let mut held = slot.0.lock().await;
             held.take_if(|held| held.grant.credentials.access_key_id() == access_key_id);
         }
+        self.0.kept.send_modify(|kept| {
+            let is_other = |held: &Held| held.grant.credentials.access_key_id() != access_key_id;
+            kept.sessions.retain(|_, held| is_other(held));
+        });
     }
 
     /// A code that has not been sent yet: handed in, or printed by the command.
@@ -297,6 +333,29 @@ mod tests {
         assert_eq!(opened(&sessions, device("jane"), HOUR, "second").await, "second");
         sessions.forget_all();
         assert_eq!(opened(&sessions, device("jane"), HOUR, "third").await, "third");
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_process_left_behind_is_a_session_like_any_other() {
+        let earlier = MfaSessions::default();
+        opened(&earlier, device("jane"), Duration::ZERO, "first").await;
+        let later = MfaSessions::default();
+        later.restore(earlier.kept().borrow().clone());
+        assert_eq!(opened(&later, device("jane"), HOUR, "second").await, "first");
+        assert_eq!(later.opened().borrow().len(), 1);
+        later.forget("first").await;
+        assert!(later.kept().borrow().sessions.is_empty(), "no longer kept, once it is rejected");
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_forgotten_while_it_was_opened_is_not_kept() {
+        let sessions = MfaSessions::default();
+        let open = async {
+            sessions.forget_all();
+            Ok(grant("late", HOUR))
+        };
+        sessions.session(device("jane"), at(Duration::ZERO), open).await.unwrap();
+        assert!(sessions.kept().borrow().sessions.is_empty());
     }
 
     fn mfa(command: Option<&str>) -> Mfa {

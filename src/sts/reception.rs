@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::keepsake::Keepsake;
 use super::mfa::MfaSessions;
 use super::request::{MfaSerial, Need};
 use crate::credentials::Validity;
@@ -60,6 +61,22 @@ impl Reception {
     #[must_use]
     pub fn sessions(&self) -> watch::Receiver<BTreeMap<MfaSerial, Validity>> {
         self.sessions.opened()
+    }
+
+    /// What may outlive this process, now and as it changes.
+    #[must_use]
+    pub fn keepsake(&self) -> watch::Receiver<Keepsake> {
+        self.sessions.kept().subscribe()
+    }
+
+    /// Goes on with what an earlier process left behind.
+    pub fn restore(&self, keepsake: Keepsake) {
+        self.sessions.restore(keepsake);
+    }
+
+    /// While the daemon is locked, nothing may outlive it.
+    pub fn withhold(&self, withheld: bool) {
+        self.sessions.kept().send_modify(|kept| kept.withheld = withheld);
     }
 
     pub(super) fn take_assertion(&self, role: &RoleArn) -> Option<Secret> {

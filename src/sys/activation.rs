@@ -2,7 +2,8 @@
 //!
 //! Taken by name: `imds…`, `container…` and `control`, as `FileDescriptorName=`
 //! of the socket unit has it. A name that says nothing to us is an error, for
-//! a socket that nobody serves swallows its clients.
+//! a socket that nobody serves swallows its clients. The same way comes back what
+//! an earlier process had the service manager keep.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -21,6 +22,9 @@ use crate::environment::Environment;
 const FIRST: RawFd = 3;
 /// More than anybody means.
 const MOST: RawFd = 64;
+
+/// The name under which the service manager keeps MFA sessions over a restart.
+pub const SESSIONS: &str = "mfa-sessions";
 
 /// Why a socket that was passed cannot be served.
 #[derive(Debug, Error)]
@@ -66,6 +70,8 @@ pub struct Activation {
     pub container: Vec<TcpListener>,
     /// For orders.
     pub control: Option<UnixListener>,
+    /// No socket: what was kept of MFA sessions, not looked at yet.
+    pub kept: Option<OwnedFd>,
 }
 
 impl Activation {
@@ -96,6 +102,7 @@ impl Activation {
             match name.as_str() {
                 "control" if sorted.control.is_some() => return Err(Unusable::Twice),
                 "control" => sorted.control = Some(unix(&name, socket)?),
+                SESSIONS => sorted.kept = Some(socket),
                 _ if name.starts_with("imds") => sorted.imds.push(tcp(&name, socket)?),
                 _ if name.starts_with("container") => sorted.container.push(tcp(&name, socket)?),
                 _ => return Err(Unusable::Name(name)),
@@ -167,10 +174,11 @@ mod tests {
             ("container", tcp_socket()),
             ("control", control),
             ("imds-v6", tcp_socket()),
+            (SESSIONS, tempfile::tempfile().unwrap().into()),
         ];
         let sorted = sorted(passed).unwrap();
         assert_eq!((sorted.imds.len(), sorted.container.len()), (2, 1));
-        assert!(sorted.control.is_some());
+        assert!(sorted.control.is_some() && sorted.kept.is_some());
         let flags = rustix::io::fcntl_getfd(&sorted.imds[0]).unwrap();
         assert!(flags.contains(FdFlags::CLOEXEC), "no child inherits it");
         let refused = sorted.imds[0].accept().unwrap_err();

@@ -15,6 +15,7 @@ pub mod notify;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;
+pub mod sealed;
 pub mod signals;
 pub mod sockets;
 pub mod state;
