@@ -64,8 +64,8 @@ on_lo() { at ip addr show dev lo | grep -F 169.254.169.254/32; }
 client() { at python3 -B tests/beds/client.py "${1:-169.254.169.254:80}"; }
 
 # An STS on the loopback of the container, where nobody else is: its keys, by name.
-sts() {
-    inside systemd-run -q --unit=sts /usr/bin/assumed demo --sts-only --sts-listen 127.0.0.1:4599 --sts-faults
+sts() { # [PROGRAM]
+    inside systemd-run -q --unit=sts "${1:-/usr/bin/assumed}" demo --sts-only --sts-listen 127.0.0.1:4599 --sts-faults
     within 10 journal_has sts AWS_ACCESS_KEY_ID
 }
 variable() { inside journalctl -u sts --no-pager -o cat | sed -n "s/.*export $1=//p" | head -1; }
