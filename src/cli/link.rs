@@ -57,7 +57,7 @@ struct Up {
 #[derive(Debug, Args)]
 struct Whereon {
     /// On which interface
-    #[arg(long, value_name = "NAME", default_value = "lo")]
+    #[arg(long, value_name = "NAME", default_value = link::LOOPBACK)]
     interface: String,
 }
 
@@ -162,9 +162,8 @@ fn failed(name: &str, error: &io::Error) -> Fatal {
     let fatal =
         Fatal::new(Exit::Unavailable, format!("cannot change the addresses of {name}: {error}"));
     match error.kind() {
-        io::ErrorKind::PermissionDenied => fatal.hint("this takes CAP_NET_ADMIN: try it with sudo"),
-        io::ErrorKind::Unsupported => {
-            fatal.hint("on macOS: sudo ifconfig lo0 alias 169.254.169.254/32")
+        io::ErrorKind::PermissionDenied => {
+            fatal.hint(format!("this takes {}: try it with sudo", link::RIGHT))
         }
         _ => fatal,
     }

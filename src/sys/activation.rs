@@ -1,10 +1,14 @@
-//! Sockets that a service manager opened for this process (`sd_listen_fds(3)`).
+//! Sockets that a service manager opened for this process: systemd
+//! (`sd_listen_fds(3)`), or launchd on macOS.
 //!
 //! Taken by name: `imds…`, `container…` and `control`, as `FileDescriptorName=`
-//! of the socket unit has it. A name that says nothing to us is an error, for
-//! a socket that nobody serves swallows its clients. The same way comes back what
-//! an earlier process had the service manager keep.
+//! of the socket unit has it, or the key in `Sockets`. A name that says nothing to
+//! us is an error, for a socket that nobody serves swallows its clients. The same way
+//! comes back what an earlier process had the service manager keep.
 #![allow(unsafe_code)]
+
+#[cfg(target_os = "macos")]
+mod launchd;
 
 use std::io;
 use std::net::TcpListener;
@@ -12,8 +16,7 @@ use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
 
 use rustix::io::FdFlags;
-use rustix::net::sockopt;
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketType, getsockname, sockopt};
 use thiserror::Error;
 
 use crate::environment::Environment;
@@ -57,7 +60,11 @@ impl Unusable {
     /// What the reader can do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
-        "FileDescriptorName= of the socket unit is imds, container or control, with Accept=no"
+        if cfg!(target_os = "macos") {
+            "keys in Sockets are imds, container or control, each with SockType stream"
+        } else {
+            "FileDescriptorName= of the socket unit is imds, container or control, with Accept=no"
+        }
     }
 }
 
@@ -75,25 +82,17 @@ pub struct Activation {
 }
 
 impl Activation {
-    /// Takes what `LISTEN_FDS` counts, where `LISTEN_PID` says that it is for us.
+    /// Takes everything that was passed.
     ///
     /// Called once, before anything else opens a descriptor.
     ///
     /// # Errors
     /// Where a socket has no name of ours, or is not of its kind.
     pub fn take(environment: &Environment) -> Result<Self, Unusable> {
-        let number = |name| environment.get(name).and_then(|text| text.parse::<u32>().ok());
-        if number("LISTEN_PID") != Some(std::process::id()) {
-            return Ok(Self::default());
-        }
-        let count = number("LISTEN_FDS").and_then(|count| RawFd::try_from(count).ok());
-        let count = count.unwrap_or_default().min(MOST);
-        let names = environment.get("LISTEN_FDNAMES").unwrap_or_default();
-        let names = names.split(':').chain(std::iter::repeat("unknown"));
-        // SAFETY: the service manager opened these for this very process and left them to it;
-        // nobody else here knows of them, and they are taken once.
-        let taken = (FIRST..FIRST + count).map(|raw| unsafe { OwnedFd::from_raw_fd(raw) });
-        Self::sort(names.map(str::to_owned).zip(taken))
+        let passed = numbered(environment);
+        #[cfg(target_os = "macos")]
+        let passed = passed.chain(launchd::passed()?);
+        Self::sort(passed)
     }
 
     fn sort(passed: impl Iterator<Item = (String, OwnedFd)>) -> Result<Self, Unusable> {
@@ -112,6 +111,20 @@ impl Activation {
     }
 }
 
+/// What `LISTEN_FDS` counts, where `LISTEN_PID` says that it is for us.
+fn numbered(environment: &Environment) -> impl Iterator<Item = (String, OwnedFd)> {
+    let number = |name| environment.get(name).and_then(|text| text.parse::<u32>().ok());
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    let count = number("LISTEN_FDS").filter(|_| ours).and_then(|count| RawFd::try_from(count).ok());
+    let count = count.unwrap_or_default().min(MOST);
+    let names = environment.get("LISTEN_FDNAMES").unwrap_or_default();
+    let names = names.split(':').chain(std::iter::repeat("unknown"));
+    // SAFETY: the service manager opened these for this very process and left them to it;
+    // nobody else here knows of them, and they are taken once.
+    let taken = (FIRST..FIRST + count).map(|raw| unsafe { OwnedFd::from_raw_fd(raw) });
+    names.map(str::to_owned).zip(taken)
+}
+
 fn tcp(name: &str, socket: OwnedFd) -> Result<TcpListener, Unusable> {
     let internet = [AddressFamily::INET, AddressFamily::INET6];
     let listens = listens(&socket, &internet);
@@ -127,10 +140,19 @@ fn unix(name: &str, socket: OwnedFd) -> Result<UnixListener, Unusable> {
 
 fn listens(socket: &OwnedFd, families: &[AddressFamily]) -> bool {
     let is_stream = sockopt::socket_type(socket) == Ok(SocketType::STREAM);
-    let family = sockopt::socket_domain(socket);
-    is_stream
-        && family.is_ok_and(|family| families.contains(&family))
-        && sockopt::socket_acceptconn(socket) == Ok(true)
+    let family = getsockname(socket).map(|own| own.address_family());
+    is_stream && family.is_ok_and(|family| families.contains(&family)) && accepts(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn accepts(socket: &OwnedFd) -> bool {
+    sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// To listen once more changes nothing but the length of the queue.
+#[cfg(target_os = "macos")]
+fn accepts(socket: &OwnedFd) -> bool {
+    rustix::net::listen(socket, super::sockets::BACKLOG).is_ok()
 }
 
 /// Never blocks, and is not inherited by what we start.

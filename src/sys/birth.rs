@@ -1,7 +1,6 @@
 //! Which process this is: its number, and when it was born, for numbers come again.
 
 use std::fmt;
-use std::fs;
 use std::str::FromStr;
 
 /// One process of this boot; no other one is ever equal.
@@ -9,7 +8,7 @@ use std::str::FromStr;
 pub struct Birth {
     /// Its number.
     pub pid: u32,
-    /// Its birth, in the kernel's ticks since boot; 0 where the kernel does not tell.
+    /// Its birth, in the unit of the kernel; 0 where it does not tell.
     born: u64,
 }
 
@@ -17,17 +16,7 @@ impl Birth {
     /// The process that has this number now; `None` where there is none.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        if cfg!(not(target_os = "linux")) {
-            return Some(Self { pid, born: 0 });
-        }
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name before it may hold blanks and parentheses of its own.
-        let (_, rest) = stat.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        // A process that has ended, but was not waited for, is none.
-        let state = fields.next()?;
-        let born = fields.nth(18)?.parse().ok()?;
-        (!matches!(state, "Z" | "X")).then_some(Self { pid, born })
+        Some(Self { pid, born: born(pid)? })
     }
 
     /// True while this very process lives.
@@ -35,6 +24,38 @@ impl Birth {
     pub fn lives(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn born(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may hold blanks and parentheses of its own.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    // A process that has ended, but was not waited for, is none.
+    let state = fields.next()?;
+    let born = fields.nth(18)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(born)
+}
+
+#[cfg(target_os = "macos")]
+#[allow(unsafe_code)]
+fn born(pid: u32) -> Option<u64> {
+    use libc::{PROC_PIDTBSDINFO, proc_bsdinfo, proc_pidinfo};
+    let pid = i32::try_from(pid).ok()?;
+    let size = i32::try_from(size_of::<proc_bsdinfo>()).ok()?;
+    let mut facts = std::mem::MaybeUninit::<proc_bsdinfo>::uninit();
+    // SAFETY: the kernel writes no more than this size, which the buffer has.
+    let written =
+        unsafe { proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, facts.as_mut_ptr().cast(), size) };
+    if written == size {
+        // SAFETY: all of it was written, and any bytes make such a structure.
+        let facts = unsafe { facts.assume_init() };
+        return Some(facts.pbi_start_tvsec * 1_000_000 + facts.pbi_start_tvusec);
+    }
+    // Another user's process is there, and its birth is not told.
+    let denied = std::io::Error::last_os_error().kind() == std::io::ErrorKind::PermissionDenied;
+    denied.then_some(0)
 }
 
 impl fmt::Display for Birth {
@@ -53,7 +74,7 @@ impl FromStr for Birth {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
 

@@ -2,68 +2,38 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor that becomes readable when the process has ended.
 #[cfg(target_os = "linux")]
-mod system {
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::time::Duration;
-
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    use tokio::io::Interest;
-    use tokio::io::unix::AsyncFd;
-
-    /// A descriptor that becomes readable when the process has ended.
-    pub(super) type Handle = OwnedFd;
-
-    pub(super) fn open(pid: u32) -> io::Result<Handle> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        Ok(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
-    }
-
-    pub(super) fn ends_within(handle: &Handle, span: Duration) -> bool {
-        let span = Timespec::try_from(span).ok();
-        let mut watched = [PollFd::new(handle, PollFlags::IN)];
-        // A signal that comes meanwhile is for this process, and ends it.
-        poll(&mut watched, span.as_ref()).is_ok_and(|ended| ended > 0)
-    }
-
-    pub(super) async fn ended(handle: Handle) -> io::Result<()> {
-        // SAFETY: an `OwnedFd` is open and names one descriptor for as long as it lives, and
-        // the `AsyncFd` owns it.
-        let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }?;
-        handle.readable().await.map(drop)
-    }
+fn open(pid: Pid) -> io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+    Ok(pidfd_open(pid, PidfdFlags::NONBLOCK)?)
 }
 
-/// Elsewhere nothing is waited for: what was told to end will, and what a
-/// process was given lasts as long as its lifetime says.
-#[cfg(not(target_os = "linux"))]
-mod system {
-    use std::io;
-    use std::time::Duration;
-
-    pub(super) type Handle = ();
-
-    pub(super) fn open(_: u32) -> io::Result<Handle> {
-        Ok(())
-    }
-
-    pub(super) fn ends_within((): &Handle, _: Duration) -> bool {
-        true
-    }
-
-    pub(super) async fn ended((): Handle) -> io::Result<()> {
-        std::future::pending().await
-    }
+/// The same by a queue of kernel events, of which there will be one.
+#[cfg(target_os = "macos")]
+fn open(pid: Pid) -> io::Result<OwnedFd> {
+    use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
+    use std::mem::MaybeUninit;
+    let queue = kqueue()?;
+    let filter = EventFilter::Proc { pid, flags: ProcessEvents::EXIT };
+    let end = Event::new(filter, EventFlags::ADD, std::ptr::null_mut());
+    let mut none: [MaybeUninit<Event>; 0] = [];
+    // SAFETY: the event names a process and no descriptor.
+    unsafe { kevent(&queue, &[end], &mut none, None) }?;
+    Ok(queue)
 }
 
 /// A process whose end can be waited for.
 #[derive(Debug)]
-pub struct Watched(system::Handle);
+pub struct Watched(OwnedFd);
 
 impl Watched {
     /// The process that has this number now.
@@ -71,13 +41,18 @@ impl Watched {
     /// # Errors
     /// Where there is none.
     pub fn new(pid: u32) -> io::Result<Self> {
-        system::open(pid).map(Self)
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        open(pid).map(Self)
     }
 
     /// Waits for its end; false where it takes longer.
     #[must_use]
     pub fn ends_within(&self, span: Duration) -> bool {
-        system::ends_within(&self.0, span)
+        let span = Timespec::try_from(span).ok();
+        let mut watched = [PollFd::new(&self.0, PollFlags::IN)];
+        // A signal that comes meanwhile is for this process, and ends it.
+        poll(&mut watched, span.as_ref()).is_ok_and(|ended| ended > 0)
     }
 
     /// Waits for its end, within a runtime.
@@ -85,11 +60,14 @@ impl Watched {
     /// # Errors
     /// Where it cannot be waited for.
     pub async fn ended(self) -> io::Result<()> {
-        system::ended(self.0).await
+        // SAFETY: an `OwnedFd` is open and names one descriptor for as long as it lives, and
+        // the `AsyncFd` owns it.
+        let handle = unsafe { AsyncFd::register_with_interest(self.0, Interest::READABLE) }?;
+        handle.readable().await.map(drop)
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
 

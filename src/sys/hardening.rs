@@ -27,10 +27,15 @@ fn not_dumpable() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps)]
-const fn not_dumpable() -> io::Result<()> {
-    Ok(())
+/// No debugger attaches, whoever starts it; one that is attached ends the process.
+#[cfg(target_os = "macos")]
+#[allow(unsafe_code)]
+fn not_dumpable() -> io::Result<()> {
+    // SAFETY: this request looks at none of the other arguments.
+    match unsafe { libc::ptrace(libc::PT_DENY_ATTACH, 0, std::ptr::null_mut(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Raises the soft limit of open files as far as needed and allowed.

@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the kernel keeps for us until they are accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// Binds and listens, without blocking.
 ///
 /// `SO_REUSEADDR` but never `SO_REUSEPORT`: a second instance must not take
-/// half of the connections silently. IMDS addresses may be bound before they exist.
+/// half of the connections silently. On Linux, IMDS addresses may be bound before they exist.
 ///
 /// # Errors
 /// As bind(2) and listen(2) have it.
@@ -44,7 +44,8 @@ fn allow_absent_address(socket: &Socket, address: SocketAddr) -> io::Result<()> 
     if address.is_ipv6() { socket.set_freebind_v6(true) } else { socket.set_freebind_v4(true) }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// There is no such option: the address has to be there first.
+#[cfg(target_os = "macos")]
 #[allow(clippy::unnecessary_wraps)]
 const fn allow_absent_address(_: &Socket, _: SocketAddr) -> io::Result<()> {
     Ok(())

@@ -74,7 +74,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn what_was_added_is_remembered_until_the_next_boot() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("state");

@@ -3,18 +3,28 @@
 //! What was there already is nobody's to remove; what this program added is
 //! remembered until it is removed, or the machine boots anew.
 
+#[cfg(any(target_os = "macos", test))]
+mod alias;
+#[cfg(target_os = "macos")]
+mod ioctl;
 mod memory;
 #[cfg(target_os = "linux")]
-mod netlink;
-#[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
 mod netlink;
 
 use std::io;
 use std::net::IpAddr;
 
+#[cfg(target_os = "macos")]
+use ioctl as system;
 pub use memory::{Memory, Owned};
-pub use netlink::Interface;
+#[cfg(target_os = "linux")]
+use netlink as system;
+pub use system::Interface;
+
+/// The interface of this host alone.
+pub const LOOPBACK: &str = if cfg!(target_os = "macos") { "lo0" } else { "lo" };
+/// What it takes to change addresses.
+pub const RIGHT: &str = if cfg!(target_os = "macos") { "root" } else { "CAP_NET_ADMIN" };
 
 /// An address, and the interface that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,5 +40,5 @@ pub struct Place {
 /// # Errors
 /// Where the kernel does not tell.
 pub fn addresses() -> io::Result<Vec<Place>> {
-    netlink::addresses()
+    system::addresses()
 }
