@@ -10,9 +10,6 @@ use std::os::fd::OwnedFd;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// More than anybody seals.
-const LONGEST: u64 = 256 * 1024;
-
 /// Why a descriptor is not read.
 #[derive(Debug, Error)]
 pub enum Foreign {
@@ -62,7 +59,7 @@ pub fn read(descriptor: OwnedFd) -> Result<Zeroizing<Vec<u8>>, Foreign> {
     if found.uid() != super::identity::user_id() {
         return Err(Foreign::Owner);
     }
-    let length = Some(found.len()).filter(|length| *length <= LONGEST);
+    let length = Some(found.len()).filter(|length| *length <= linux::LONGEST);
     let length = length.and_then(|length| usize::try_from(length).ok()).ok_or(Foreign::Length)?;
     let mut bytes = Zeroizing::new(vec![0; length]);
     file.read_exact_at(&mut bytes, 0)?;
@@ -76,6 +73,8 @@ mod linux {
 
     use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
 
+    /// More than anybody seals.
+    pub(super) const LONGEST: u64 = 256 * 1024;
     /// Neither the bytes, nor their number, nor these seals change any more.
     pub(super) const SEALS: SealFlags =
         SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
@@ -147,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_not_read() {
-        let bytes = vec![0; usize::try_from(LONGEST).unwrap() + 1];
+        let bytes = vec![0; usize::try_from(linux::LONGEST).unwrap() + 1];
         assert_eq!(refused(seal(&bytes).unwrap()), "it is too long");
     }
 }
