@@ -21,6 +21,7 @@ pub mod access;
 pub mod config;
 pub mod container;
 pub mod imds;
+pub mod installation;
 pub mod status;
 
 // Floors 1 and 2: rules, and the door beside them.
