@@ -74,6 +74,11 @@ impl Sources {
         &self.environment
     }
 
+    /// The same in the environment of another process.
+    pub(super) fn seeing(self, environment: Environment) -> Self {
+        Self { environment: Arc::new(environment), ..self }
+    }
+
     /// Reads every file and puts the settings together.
     ///
     /// # Errors

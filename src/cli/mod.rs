@@ -25,6 +25,7 @@ mod private;
 mod reach;
 mod roles;
 mod run;
+mod service;
 mod shell;
 mod status;
 mod token;
@@ -102,6 +103,7 @@ enum Verb {
     Token(token::Token),
     Doctor(doctor::Doctor),
     Link(link::Link),
+    Service(service::Service),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
     Completions(completions::Completions),
@@ -140,6 +142,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Token(token) => token::main(&token, globals),
         Verb::Doctor(doctor) => doctor::main(&doctor, globals),
         Verb::Link(link) => link::main(&link, globals),
+        Verb::Service(service) => service::main(&service, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
         Verb::Completions(completions) => Ok(completions::main(&completions)),
