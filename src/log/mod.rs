@@ -93,7 +93,9 @@ impl Output {
             LogLevel::Debug => LevelFilter::DEBUG,
             LogLevel::Trace => LevelFilter::TRACE,
         };
-        Targets::new().with_default(LevelFilter::WARN).with_target("assumed", level)
+        // The SDK's crates quote whole replies, which may hold keys; what they fail of is told by us.
+        let others = Targets::new().with_default(LevelFilter::WARN);
+        others.with_target("aws_", LevelFilter::OFF).with_target("assumed", level)
     }
 }
 

@@ -102,7 +102,7 @@ impl Bases {
             .build();
         Box::pin(provider.provide_credentials()).await.map_err(|error| {
             let login = Login { name, kind, timeouts: self.source.timeouts };
-            login.failed(&error, witness.last().as_ref())
+            login.failed(&error, witness.decisive().as_ref())
         })
     }
 

@@ -27,6 +27,10 @@ impl Login<'_> {
             return failure;
         }
         let (kind, hint) = match seen {
+            Some(Seen::Status(200..300)) => (
+                Kind::Nonsense,
+                "is there a captive portal, or a proxy, in the way?".to_owned(),
+            ),
             Some(Seen::Status(429)) => (Kind::Throttled, "nothing to do: it is tried again".to_owned()),
             Some(Seen::Status(500..)) => {
                 (Kind::Unreachable, "nothing to do: it is tried again".to_owned())
@@ -41,6 +45,7 @@ impl Login<'_> {
         // What a portal says is not repeated: it was sent the login.
         let why = match seen {
             None => last(error),
+            Some(_) if kind == Kind::Nonsense => "the answer holds none".to_owned(),
             Some(Seen::Status(status)) if kind != Kind::NeedsHuman => {
                 format!("HTTP {status} came back")
             }
@@ -77,6 +82,7 @@ mod tests {
     fn only_a_login_that_has_ended_waits_for_a_human() {
         for (seen, kind) in [
             (None, Kind::NeedsHuman),
+            (Some(Seen::Status(200)), Kind::Nonsense),
             (Some(Seen::Status(400)), Kind::NeedsHuman),
             (Some(Seen::Status(401)), Kind::NeedsHuman),
             (Some(Seen::Status(403)), Kind::Refused),

@@ -1,4 +1,4 @@
-//! How the last exchange of a login ended.
+//! How the exchanges of a login ended.
 //!
 //! The SDK's own providers fold a failed refresh, a portal in trouble and a
 //! login that has ended into one error. What was seen on the wire tells them
@@ -26,22 +26,50 @@ pub(super) enum Seen {
     Broken(Failure),
 }
 
-/// A network that remembers its last exchange. Clones share the memory.
+impl Seen {
+    /// True where it will heal by itself.
+    const fn is_trouble(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Status(429 | 500..))
+    }
+}
+
+/// A network that remembers its exchanges. Clones share the memory.
 #[derive(Debug, Clone)]
 pub(super) struct Witness {
     network: Network,
     timeouts: Timeouts,
-    last: Arc<Mutex<Option<Seen>>>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    last: Option<Seen>,
+    /// The first that went wrong for no fault of the login.
+    trouble: Option<Seen>,
 }
 
 impl Witness {
     pub(super) fn new(network: Network, timeouts: Timeouts) -> Self {
-        Self { network, timeouts, last: Arc::default() }
+        Self { network, timeouts, memory: Arc::default() }
     }
 
-    /// The last exchange; `None` where nobody was asked.
-    pub(super) fn last(&self) -> Option<Seen> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The exchange that decided; `None` where nobody was asked.
+    ///
+    /// It is the last one, unless that was a refusal after trouble: where a login could
+    /// not be refreshed, the SDK goes on with the one that has ended.
+    pub(super) fn decisive(&self) -> Option<Seen> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = matches!(memory.last, Some(Seen::Status(401)));
+        let follows = memory.trouble.as_ref().filter(|_| refused);
+        follows.or(memory.last.as_ref()).cloned()
+    }
+}
+
+impl Memory {
+    fn keep(&mut self, seen: Option<Seen>) {
+        let trouble = seen.as_ref().filter(|seen| seen.is_trouble());
+        self.trouble = self.trouble.take().or_else(|| trouble.cloned());
+        self.last = seen;
     }
 }
 
@@ -58,14 +86,14 @@ impl HttpClient for Witness {
 impl HttpConnector for Witness {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let reply = self.network.call(request);
-        let (last, timeouts) = (Arc::clone(&self.last), self.timeouts);
+        let (memory, timeouts) = (Arc::clone(&self.memory), self.timeouts);
         HttpConnectorFuture::new(async move {
             let reply = reply.await;
             let seen = match &reply {
                 Ok(reply) => Some(Seen::Status(reply.status().as_u16())),
                 Err(error) => transport(error, timeouts).map(Seen::Broken),
             };
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+            memory.lock().unwrap_or_else(PoisonError::into_inner).keep(seen);
             reply
         })
     }
