@@ -49,6 +49,12 @@ impl State {
         &self.facts
     }
 
+    /// True where nothing but a human can bring the next credentials.
+    #[must_use]
+    pub fn awaits_human(&self) -> bool {
+        self.failure.as_ref().is_some_and(Failure::awaits_human)
+    }
+
     fn forget(&mut self) {
         self.snapshot = None;
         self.failure = None;

@@ -46,7 +46,7 @@ impl Host {
     async fn attend(&self) -> std::io::Result<()> {
         let mut outcomes = self.store.subscribe();
         loop {
-            if outcomes.wait_for(awaits).await.map(drop).is_err() {
+            if outcomes.wait_for(State::awaits_human).await.map(drop).is_err() {
                 return Ok(());
             }
             let need = self.shown.borrow().role.source.need();
@@ -55,7 +55,7 @@ impl Host {
                 continue;
             };
             let question = format!("MFA code of {}: ", serial.as_str());
-            let settled = async { drop(outcomes.wait_for(|state| !awaits(state)).await) };
+            let settled = async { drop(outcomes.wait_for(|state| !state.awaits_human()).await) };
             let code = tokio::select! {
                 code = terminal::ask(&question) => code?,
                 () = settled => continue,
@@ -77,8 +77,4 @@ impl Host {
             warn!(event = "waiting", "{failure}");
         }
     }
-}
-
-fn awaits(state: &State) -> bool {
-    state.failure.as_ref().is_some_and(crate::failure::Failure::awaits_human)
 }

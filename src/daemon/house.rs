@@ -16,6 +16,7 @@ use super::events::Lookout;
 use super::given::Given;
 use super::keeping;
 use super::listeners::Listeners;
+use super::logins::Doorman;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
 use super::role::{self, Makings, Role};
@@ -190,7 +191,13 @@ impl House {
             reception: self.reception.clone(),
             orders: orders.sender(),
         });
-        [lookout.keep()].into_iter().chain(host.map(Host::keep)).collect()
+        let doorman = Doorman {
+            store: Arc::clone(&self.role.store),
+            bell: self.role.bell.clone(),
+            shown: self.shown.subscribe(),
+            clock: Arc::clone(&self.clock),
+        };
+        [lookout.keep(), doorman.keep()].into_iter().chain(host.map(Host::keep)).collect()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.

@@ -16,6 +16,7 @@ mod handing;
 mod house;
 mod keeping;
 mod listeners;
+mod logins;
 mod orders;
 mod reload;
 mod role;

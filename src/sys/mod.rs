@@ -1,5 +1,5 @@
 //! The door to the operating system: files of the state directory, sockets,
-//! signals, limits, timers.
+//! signals, limits, timers, what is written into a folder.
 
 pub mod activation;
 pub mod birth;
@@ -23,3 +23,4 @@ pub mod supervisor;
 pub mod terminal;
 pub mod vault;
 pub mod wake;
+pub mod watch;

@@ -3,6 +3,8 @@
 //! Follows from the source alone: keys of a user may want a code, a login has
 //! to be renewed, an assertion is handed in. No source wants two of them.
 
+use std::path::PathBuf;
+
 use super::{Base, BaseKind, Mfa, MfaSerial, Source, Start};
 use crate::role::RoleArn;
 
@@ -75,6 +77,20 @@ impl Source {
         }
         self.hops.iter().find_map(|hop| hop.mfa.as_ref()).map(code)
     }
+
+    /// The folder in which the AWS CLI leaves the login that this wants, if it wants one.
+    #[must_use]
+    pub fn login_cache(&self) -> Option<PathBuf> {
+        let Some(Need::Login { kind, .. }) = self.need() else { return None };
+        let home = || self.environment.home().map(|home| home.join(".aws"));
+        match kind {
+            BaseKind::Login => match self.environment.get("AWS_LOGIN_CACHE_DIRECTORY") {
+                Some(folder) => Some(folder.into()),
+                None => Some(home()?.join("login/cache")),
+            },
+            _ => Some(home()?.join("sso/cache")),
+        }
+    }
 }
 
 fn code(mfa: &Mfa) -> Need {
@@ -83,6 +99,8 @@ fn code(mfa: &Mfa) -> Need {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::sts::request::{CommandLine, UserSessionDuration};
     use crate::sts::tests::source;
@@ -107,8 +125,12 @@ mod tests {
             source.start = Base::Profile { name: "reader".to_owned(), kind }.into();
             assert_eq!(source.need().unwrap().word(), word);
         }
+        let home = crate::environment::Environment::default().with("HOME", "/home/jane");
+        source.environment = std::sync::Arc::new(home);
+        assert_eq!(source.login_cache().unwrap(), Path::new("/home/jane/.aws/login/cache"));
         source.hops[0].mfa = None;
         source.start = Base::Profile { name: "me".to_owned(), kind: BaseKind::Keys }.into();
         assert_eq!(source.need(), None);
+        assert_eq!(source.login_cache(), None);
     }
 }
