@@ -191,12 +191,7 @@ impl House {
             reception: self.reception.clone(),
             orders: orders.sender(),
         });
-        let doorman = Doorman {
-            store: Arc::clone(&self.role.store),
-            bell: self.role.bell.clone(),
-            shown: self.shown.subscribe(),
-            clock: Arc::clone(&self.clock),
-        };
+        let doorman = Doorman::of(&self.role, self.shown.subscribe(), &self.clock);
         [lookout.keep(), doorman.keep()].into_iter().chain(host.map(Host::keep)).collect()
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
+use super::role::Role;
 use super::steering::Shown;
 use crate::clock::Clock;
 use crate::rotation::task::Bell;
@@ -26,13 +27,18 @@ const RECENT: Duration = Duration::from_mins(1);
 
 /// Whoever listens at the door.
 pub(super) struct Doorman {
-    pub(super) store: Arc<Store>,
-    pub(super) bell: Bell,
-    pub(super) shown: watch::Receiver<Shown>,
-    pub(super) clock: Arc<dyn Clock>,
+    store: Arc<Store>,
+    bell: Bell,
+    shown: watch::Receiver<Shown>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Doorman {
+    pub(super) fn of(role: &Role, shown: watch::Receiver<Shown>, clock: &Arc<dyn Clock>) -> Self {
+        let (store, bell) = (Arc::clone(&role.store), role.bell.clone());
+        Self { store, bell, shown, clock: Arc::clone(clock) }
+    }
+
     /// Listens as long as the handle is held.
     pub(super) fn keep(self) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(tokio::spawn(self.run()))
