@@ -13,6 +13,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn documents_and_pages_have_the_version_of_the_program() {
+    assert!(read("CHANGELOG.md").contains(&format!("\n## [{VERSION}] - 20")), "CHANGELOG.md");
     assert!(read("docs/install.md").contains(&format!("assumed_{VERSION}-1_")), "docs/install.md");
     assert!(read("man/assumed.1").contains(VERSION), "man/assumed.1");
     assert!(read("docs/conformance.md").contains(&format!("| assumed {VERSION} |")));
