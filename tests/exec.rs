@@ -222,8 +222,13 @@ fn a_consumer_made_by_hand_outlives_a_restart_until_it_is_revoked() {
         list.contains("\nci ") && list.contains("\nfiled ") && !list.contains(&token),
         "{list}"
     );
+    let told = verb(&home, &["token", "create", "ci", "--replace", "--json"]).json();
+    assert_eq!(credentials(&uri, &token).status, 401, "the earlier one has ended");
+    let token = told["environment"]["AWS_CONTAINER_AUTHORIZATION_TOKEN"].as_str().unwrap();
+    assert_eq!(credentials(&uri, token).status, 200);
+    verb(&home, &["token", "create", "new", "--replace"]).well();
     verb(&home, &["token", "revoke", "ci"]).well();
-    assert_eq!(credentials(&uri, &token).status, 401);
+    assert_eq!(credentials(&uri, token).status, 401);
     assert!(verb(&home, &["token", "revoke", "ci"]).ill(64).contains("no consumer ci here"));
     for entry in fs::read_dir(home.state()).unwrap() {
         let text = fs::read(entry.unwrap().path()).unwrap_or_default();

@@ -60,6 +60,9 @@ struct Create {
     /// It ends with the daemon
     #[arg(long)]
     passing: bool,
+    /// End an earlier one of that name
+    #[arg(long)]
+    replace: bool,
 }
 
 /// List all consumers
@@ -95,6 +98,9 @@ pub(super) fn main(token: &Token, globals: &Globals) -> Result<ExitCode, Fatal> 
 }
 
 fn created(create: &Create, daemon: &Daemon, globals: &Globals) -> Result<ExitCode, Fatal> {
+    if create.replace && everybody(daemon)?.iter().any(|token| token.name == create.name) {
+        daemon.delete("/v1/tokens/", &create.name)?;
+    }
     let minted: Minted = daemon.post(
         "/v1/tokens",
         &Wanted {
@@ -157,8 +163,12 @@ struct Listing {
     tokens: Vec<Listed>,
 }
 
+fn everybody(daemon: &Daemon) -> Result<Vec<Listed>, Fatal> {
+    daemon.get("/v1/tokens").map(|Listing { tokens }| tokens)
+}
+
 fn listed(daemon: &Daemon, globals: &Globals) -> Result<ExitCode, Fatal> {
-    let Listing { tokens } = daemon.get("/v1/tokens")?;
+    let tokens = everybody(daemon)?;
     if globals.json {
         say_json(&json!({"tokens": tokens}));
     } else if tokens.is_empty() {
