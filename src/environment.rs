@@ -7,6 +7,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+/// What a service manager tells the process that it started, and nobody else.
+pub const SERVICE_MANAGER: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// The environment variables as they were at the start.
 ///
 /// A variable that is set but empty counts as unset, as in the SDKs. `Debug`

@@ -6,7 +6,7 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assumed::emulator::{Code, Fault};
 use common::client::{self, Client, ROLE_LIST};
-use common::control::{Done, ask};
+use common::control::{self, Done, ask};
 use common::program::{Daemon, Ended, Home};
 use common::stand::{self, Sts, sessions_of};
 
@@ -233,8 +233,9 @@ fn another_user_is_refused_by_the_peers_uid() {
 }
 
 /// One of many who ask without end, each request on a connection of its own.
-#[derive(Default)]
 struct Asker {
+    address: std::net::SocketAddr,
+    request: String,
     served: AtomicU64,
     refused: AtomicU64,
     over: AtomicBool,
@@ -242,16 +243,41 @@ struct Asker {
 }
 
 impl Asker {
-    fn ask(&self, address: std::net::SocketAddr) {
+    fn new(address: std::net::SocketAddr, request: String) -> Arc<Self> {
+        let (served, refused) = (AtomicU64::default(), AtomicU64::default());
+        let (over, locked) = (AtomicBool::default(), AtomicBool::default());
+        Arc::new(Self { address, request, served, refused, over, locked })
+    }
+
+    /// Asks for the role's credentials on the metadata endpoint.
+    fn imds(address: std::net::SocketAddr) -> Arc<Self> {
         let client = Client::new(address);
         let request = format!(
             "GET {ROLE_LIST}deploy HTTP/1.1\r\nHost: {address}\r\n\
              X-aws-ec2-metadata-token: {}\r\n\r\n",
             client.token
         );
+        Self::new(address, request)
+    }
+
+    /// Asks as a consumer that is made so.
+    fn consumer(socket: &Path, wanted: &str) -> Arc<Self> {
+        let minted = ask(socket, "POST", "/v1/tokens", wanted).json();
+        let uri = minted["uri"].as_str().unwrap();
+        let address: std::net::SocketAddr =
+            uri["http://".len()..].split('/').next().unwrap().parse().unwrap();
+        let request = format!(
+            "GET /v1/credentials/dev HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Authorization: {}\r\n\r\n",
+            minted["secret"].as_str().unwrap()
+        );
+        Self::new(address, request)
+    }
+
+    fn ask(&self) {
         while !self.over.load(Ordering::SeqCst) {
             let was_locked = self.locked.load(Ordering::SeqCst);
-            let answer = client::send(address, &request);
+            let answer = client::send(self.address, &self.request);
             if was_locked {
                 assert_eq!(answer.status, 403, "{}", answer.head);
                 assert!(!answer.text().contains("AccessKeyId"));
@@ -268,12 +294,18 @@ fn after_a_lock_no_answer_holds_a_key_under_load_and_over_a_restart() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts);
     let (mut daemon, address) = serving(&home);
-    let askers: Vec<Arc<Asker>> = (0..4).map(|_| Arc::default()).collect();
+    let narrowed = "{\"process\":true,\"narrowing\":{\"read_only\":true}}";
+    let askers = [
+        Asker::imds(address),
+        Asker::imds(address),
+        Asker::consumer(&socket(&home), "{\"name\":\"ci\"}"),
+        Asker::consumer(&socket(&home), narrowed),
+    ];
     let crowd: Vec<_> = askers
         .iter()
         .map(|asker| {
             let asker = Arc::clone(asker);
-            std::thread::spawn(move || asker.ask(address))
+            std::thread::spawn(move || asker.ask())
         })
         .collect();
     let all = |count: fn(&Asker) -> &AtomicU64| {
@@ -322,7 +354,9 @@ fn after_a_lock_no_answer_holds_a_key_under_load_and_over_a_restart() {
     assert_eq!(ask(&socket(&home), "POST", "/v1/unlock", "").status, 200);
     daemon.event("rotated");
     assert_eq!(Client::new(address).credentials().status, 200);
-    assert_eq!(sts.emulator.asked().len(), asked + 1);
+    // Once for the role, and once for the session that is this process's own.
+    sts.reached(u64::try_from(asked).unwrap() + 2);
+    assert_eq!(sts.emulator.asked().len(), asked + 2);
     daemon.end("-TERM");
 }
 
@@ -387,14 +421,6 @@ fn event(lines: &mut impl Iterator<Item = String>, name: &str) -> serde_json::Va
     panic!("no event {name}");
 }
 
-/// The lines of the answer, from its chunks.
-fn listen(socket: &Path) -> impl Iterator<Item = String> + use<> {
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
-    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: control\r\n\r\n").unwrap();
-    BufReader::new(stream).lines().map_while(Result::ok).filter(|line| line.starts_with('{'))
-}
-
 #[test]
 fn events_are_told_as_they_happen_and_hold_no_secret() {
     let sts = Sts::start(sessions_of(3600));
@@ -402,7 +428,7 @@ fn events_are_told_as_they_happen_and_hold_no_secret() {
     let (daemon, address) = serving(&home);
     let socket = socket(&home);
     let document = Client::new(address).credentials().json();
-    let mut lines = listen(&socket);
+    let mut lines = control::events(&socket);
     let first = event(&mut lines, "rotated");
     assert_eq!((&first["role"], &first["generation"]), (&"dev".into(), &1.into()), "of the past");
     assert_eq!(first["expires"], document["Expiration"]);
@@ -426,7 +452,7 @@ fn events_are_told_as_they_happen_and_hold_no_secret() {
     ask(&socket, "POST", "/v1/unlock", "");
     event(&mut lines, "unlocked");
 
-    let past: Vec<String> = listen(&socket).take(9).collect();
+    let past: Vec<String> = control::events(&socket).take(9).collect();
     let all = past.concat();
     for secret in [
         &document["SecretAccessKey"],
@@ -458,7 +484,7 @@ fn readers_of_events_that_do_not_read_delay_nobody() {
         let name = format!("{{\"name\":\"c{number}\"}}");
         assert_eq!(ask(&socket, "POST", "/v1/tokens", &name).status, 200);
     }
-    let last = listen(&socket).take(50).last().unwrap();
+    let last = control::events(&socket).take(50).last().unwrap();
     assert!(last.contains("c4"), "{last}");
     drop(asleep);
     assert_eq!(daemon.end("-TERM").code(), Some(0));

@@ -193,6 +193,40 @@ fn without_a_daemon_one_is_there_for_as_long_as_the_command_runs() {
 
     let complaint = verb(&home, &["exec", "gone", "--", "/bin/true"]).ill(78);
     assert!(complaint.contains("there is no such profile"), "{complaint}");
+    let complaint = verb(&home, &["exec", "--", "/bin/true"]).ill(78);
+    assert!(complaint.ends_with("hint: name a profile: assumed exec NAME -- ...\n"), "{complaint}");
+}
+
+/// They are for the process that the service manager started, which the command is.
+#[test]
+fn what_the_service_manager_says_is_for_the_command_and_not_for_a_private_daemon() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let path = home.path().join("notify.sock");
+    let heard = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    heard.set_nonblocking(true).unwrap();
+    let told = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "2000000"),
+        ("LISTEN_FDS", "1"),
+    ];
+    let running = Running::start(&home, &["dev"], &told);
+    assert_eq!(running.ask().status, 200);
+    assert_eq!(running.get("NOTIFY_SOCKET"), path.to_str());
+    // The private daemon is the one whose command line names this process.
+    let own = format!("--for-process\0{}\0", running.child.id());
+    let daemon = fs::read_dir("/proc").unwrap().flatten().find(|entry| {
+        fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&own))
+    });
+    let environ = fs::read(daemon.expect("a private daemon").path().join("environ"));
+    // Hardened, it shows its environment to root at best.
+    let environ = environ.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    for (name, _) in told {
+        assert!(environ.as_ref().map_or(true, |text| !text.contains(name)), "{name}");
+    }
+    running.end();
+    assert!(heard.recv(&mut [0; 64]).is_err(), "nobody spoke in the command's name");
 }
 
 #[test]

@@ -290,6 +290,56 @@ fn a_verb_that_is_nearly_right_is_suggested() {
 }
 
 #[test]
+fn a_mistake_on_the_command_line_is_json_where_that_is_wanted() {
+    let home = Home::new();
+    let told = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&verb(&home, arguments).ill(64)).unwrap()
+    };
+    let wrong = told(&["--json", "statsu"]);
+    assert_eq!(wrong["message"], "unrecognized subcommand 'statsu'");
+    assert_eq!(wrong["hint"], "a similar subcommand exists: 'status'");
+    assert_eq!(told(&["status", "dev", "--json"])["exit"], 64);
+    // Beyond `--` it is the command's.
+    assert!(
+        verb(&home, &["exec", "--nonsense", "--", "x", "--json"]).ill(64).starts_with("error: ")
+    );
+}
+
+#[test]
+fn every_help_fits_a_terminal_and_has_an_example() {
+    let home = Home::new();
+    let help = verb(&home, &["--help"]).well();
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let verbs = verbs.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let name = line.strip_prefix("  ")?.split(' ').next()?;
+        (!name.is_empty()).then(|| name.to_owned())
+    });
+    let verbs: Vec<String> = verbs.collect();
+    assert!(verbs.len() > 20, "{help}");
+    for name in verbs {
+        let help = verb(&home, &[&name, "--help"]).well();
+        assert_eq!(help.matches("Example: ").count(), 1, "{name}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    }
+}
+
+#[test]
+fn proxies_are_spared_the_tokens_of_a_shell() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let env = |more: &[&str], spared: &str| {
+        let mut command = home.command(&[&["env", "--json"], more].concat());
+        Done::of(command.env("HTTP_PROXY", "http://127.0.0.1:9").env("NO_PROXY", spared)).json()
+    };
+    assert_eq!(env(&[], "a.b")["NO_PROXY"], "a.b,127.0.0.1");
+    assert_eq!(env(&["--container"], "")["no_proxy"], "127.0.0.1");
+    assert_eq!(env(&[], "a.b, 127.0.0.1")["NO_PROXY"], "a.b, 127.0.0.1");
+    assert!(env(&["--keys"], "a.b").get("NO_PROXY").is_none());
+    daemon.end("-TERM");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let home = Home::new();
     let mut command = home.command(&["completions", "zsh"]);
@@ -347,6 +397,25 @@ fn the_doctor_finds_nothing_wrong_where_all_is_well() {
     assert!(offline["findings"].as_array().unwrap().iter().all(|one| one["grade"] != "fail"));
     assert_eq!(sts.emulator.asked().len(), asked);
     daemon.end("-TERM");
+}
+
+#[test]
+fn the_doctor_believes_a_daemon_that_was_told_its_profile_by_a_flag() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let (daemon, _) = serving(&home);
+    let report = verb(&home, &["doctor"]).well();
+    assert_eq!(told(&report, "settings")[0], ("ok", "valid; role dev"), "{report}");
+    assert_eq!(told(&report, "sts")[0].0, "ok", "{report}");
+    let status = verb(&home, &["status", "--json"]).json();
+    assert!(status["clients"][0]["user_agent"].as_str().unwrap().starts_with("assumed-doctor/"));
+    // What is wrong in the files by now is no illness of what runs.
+    home.put(".aws/config", "[profile dev]\nrole_arn = nonsense\nsource_profile = me\n");
+    let report = verb(&home, &["doctor", "--offline"]).well();
+    assert_eq!(told(&report, "settings")[0].0, "warn", "{report}");
+    daemon.end("-TERM");
+    let report = verb(&home, &["doctor", "--offline", "--profile", "dev"]);
+    assert_eq!(report.code, Some(78), "{report:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Globals;
 use super::inputs::Found;
-use super::reach::{Daemon, say, say_json, sources};
+use super::reach::{Daemon, say, say_json, serving};
 use super::status::paint;
 use crate::config::Mistake;
 use crate::control::Refusal;
@@ -27,6 +27,9 @@ use crate::status::{Paint, Status, relative};
 /// Example: assumed doctor
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
+    /// The profile that the daemon is to serve [default: the one that it serves]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Do not ask STS
     #[arg(long)]
     offline: bool,
@@ -85,9 +88,10 @@ impl Finding {
 
 pub(super) fn main(doctor: &Doctor, globals: &Globals) -> Result<ExitCode, Fatal> {
     let mut found = Vec::new();
-    let settings = settings(globals, &mut found);
+    let status = Daemon::find(globals).and_then(|daemon| daemon.get::<Status>("/v1/status"));
+    let settings = settings(doctor, status.as_ref().ok(), globals, &mut found);
     files::look(settings.as_ref(), &mut found);
-    let status = daemon(globals, &mut found);
+    let status = daemon(status, globals, &mut found);
     endpoint::look(settings.as_ref(), status.as_ref(), &mut found);
     if let Some(settings) = settings.filter(|_| !doctor.offline) {
         sts::look(settings, &mut found)?;
@@ -105,8 +109,23 @@ pub(super) fn main(doctor: &Doctor, globals: &Globals) -> Result<ExitCode, Fatal
 }
 
 /// What `run` would read here, and what SDKs would prefer to us.
-fn settings(globals: &Globals, found: &mut Vec<Finding>) -> Option<Found> {
-    match sources(globals).read() {
+///
+/// A daemon that runs was perhaps told by a flag what no file says; its settings
+/// were right when it started, so that what is wrong now can wait.
+fn settings(
+    doctor: &Doctor,
+    status: Option<&Status>,
+    globals: &Globals,
+    found: &mut Vec<Finding>,
+) -> Option<Found> {
+    let read = |profile: Option<&str>| serving(profile, globals).read();
+    let told = read(doctor.profile.as_deref()).or_else(|mistakes| match status {
+        Some(status) if doctor.profile.is_none() => {
+            read(Some(&status.active)).map_err(|_| mistakes)
+        }
+        _ => Err(mistakes),
+    });
+    match told {
         Ok(read) => {
             let role = read.settings.roles.first().map(|role| role.name.as_str());
             found.push(Finding::ok("settings", format!("valid; role {}", role.unwrap_or("none"))));
@@ -115,15 +134,18 @@ fn settings(globals: &Globals, found: &mut Vec<Finding>) -> Option<Found> {
             Some(read)
         }
         Err(mistakes) => {
-            let wrong = Grade::Fail(Exit::Settings);
+            let wrong = if status.is_some() { Grade::Warn } else { Grade::Fail(Exit::Settings) };
             found.extend(mistakes.iter().map(|mistake| Finding::of(wrong, "settings", mistake)));
             None
         }
     }
 }
 
-fn daemon(globals: &Globals, found: &mut Vec<Finding>) -> Option<Status> {
-    let status = Daemon::find(globals).and_then(|daemon| daemon.get::<Status>("/v1/status"));
+fn daemon(
+    status: Result<Status, Fatal>,
+    globals: &Globals,
+    found: &mut Vec<Finding>,
+) -> Option<Status> {
     match status {
         Ok(status) => {
             let socket = status.control.as_ref().map(|path| path.display().to_string());

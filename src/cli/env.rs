@@ -62,13 +62,16 @@ pub(super) fn env(env: &Env, globals: &Globals) -> Result<ExitCode, Fatal> {
     let daemon = Daemon::find(globals)?;
     let environment = inputs::environment();
     let status: Status = daemon.get("/v1/status")?;
-    let set = if env.keys {
+    let mut set = if env.keys {
         keys(env, &daemon, &status)?
     } else if env.container {
         container(env, &daemon)?
     } else {
         endpoint(env, &status)?
     };
+    if let Some(uri) = set.iter().map(|(_, value)| value).find(|it| it.starts_with("http://")) {
+        set.extend(unproxied(&environment, &uri.clone()));
+    }
     let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let is_set = |name: &&str| environment.get(name).is_some();
     let anew = |name: &&str| set.iter().any(|(other, _)| other == name);
@@ -169,6 +172,24 @@ pub(super) fn credential_process(
     // As it came; whoever closed the pipe has seen enough.
     let _ = io::stdout().write_all(answer.body()?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What keeps tokens from a proxy, where one is set: SDKs would send them there.
+pub(super) fn unproxied(
+    environment: &Environment,
+    uri: &str,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let set = |names: &[&str]| names.iter().find_map(|name| environment.get(name));
+    let proxy = set(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]);
+    let authority = uri.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let host = authority.and_then(|it| Some(it.parse::<SocketAddr>().ok()?.ip().to_string()));
+    let spared = proxy.and(host).map(|host| match set(&["NO_PROXY", "no_proxy"]) {
+        Some(spared) if spared.split(',').any(|known| known.trim() == host) => spared.to_owned(),
+        Some(spared) => format!("{spared},{host}"),
+        None => host,
+    });
+    let names = spared.is_some().then_some(["NO_PROXY", "no_proxy"]);
+    names.into_iter().flatten().map(move |name| (name, spared.clone().unwrap_or_default()))
 }
 
 /// A daemon that asked itself would wait for itself.

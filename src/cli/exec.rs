@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Args;
 
-use super::env::{RIVALS, no_loop};
+use super::env::{RIVALS, no_loop, unproxied};
 use super::narrow::Narrow;
 use super::private;
 use super::reach::{Daemon, sources};
@@ -86,14 +86,7 @@ fn variables(
     if let Some(folder) = &minted.folder {
         set.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", folder.join(TOKEN).into()));
     }
-    let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-    if proxies.iter().any(|name| environment.get(name).is_some()) {
-        let spared = environment.get("NO_PROXY").or_else(|| environment.get("no_proxy"));
-        let spared = spared.map_or_else(String::new, |spared| format!("{spared},"));
-        for name in ["NO_PROXY", "no_proxy"] {
-            set.push((name, format!("{spared}127.0.0.1").into()));
-        }
-    }
+    set.extend(unproxied(environment, &minted.uri).map(|(name, spared)| (name, spared.into())));
     set
 }
 

@@ -46,7 +46,7 @@ use crate::role::Malformed;
 
 /// Has an AWS role assumed, and serves its credentials where every SDK looks
 #[derive(Debug, Parser)]
-#[command(name = "assumed", version, disable_help_subcommand = true)]
+#[command(name = "assumed", version, disable_help_subcommand = true, max_term_width = 80)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -111,8 +111,12 @@ enum Verb {
 
 /// Runs the program and says how it ended.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && wants_json(&arguments) => {
+            return end(&misused(&error), true);
+        }
         Err(error) => return usage(&error),
     };
     let json = cli.globals.json;
@@ -160,6 +164,20 @@ fn usage(error: &clap::Error) -> ExitCode {
     // Nobody is left to be told when the terminal is gone.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}
+
+/// What comes after `--` is not for us.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// The same for programs: the first line is the mistake, a tip the hint.
+fn misused(error: &clap::Error) -> Fatal {
+    let text = error.render().to_string();
+    let lines = || text.lines().map(str::trim);
+    let message = lines().next().unwrap_or_default();
+    let fatal = Fatal::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(message));
+    fatal.hint(lines().find_map(|line| line.strip_prefix("tip: ")).unwrap_or("--help shows how"))
 }
 
 fn end(fatal: &Fatal, json: bool) -> ExitCode {

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::Globals;
 use super::reach::Daemon;
+use crate::environment::SERVICE_MANAGER;
 use crate::fatal::{Exit, Fatal};
 use crate::sys::identity;
 
@@ -24,6 +25,10 @@ pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, 
             command.arg(flag).arg(value);
         }
     }
+    // It is for this process, which becomes the command.
+    for name in SERVICE_MANAGER {
+        command.env_remove(name);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let ended = command.output().map_err(cannot)?;
     if ended.status.success() {
@@ -33,5 +38,9 @@ pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, 
     let said = String::from_utf8_lossy(&ended.stderr);
     let said = said.trim().trim_start_matches("assumed: ");
     let exit = ended.status.code().and_then(Exit::of).unwrap_or(Exit::Unavailable);
-    Err(Fatal::new(exit, format!("no daemon runs, and none could be started:\n{said}")))
+    let fatal = Fatal::new(exit, format!("no daemon runs, and none could be started:\n{said}"));
+    Err(match (exit, profile) {
+        (Exit::Settings, None) => fatal.hint("name a profile: assumed exec NAME -- ..."),
+        _ => fatal,
+    })
 }

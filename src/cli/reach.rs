@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Globals;
 use super::inputs::Sources;
-use crate::config::Whereabouts;
+use crate::config::{Overrides, Whereabouts};
 use crate::control::Refusal;
 use crate::control::client::{Answer, Client, Silence};
 use crate::fatal::{Exit, Fatal};
@@ -107,7 +107,14 @@ pub(super) fn escaped(name: &str) -> String {
 }
 
 pub(super) fn sources(globals: &Globals) -> Sources {
-    Sources::new(globals.overrides(None), globals.config.as_deref(), false)
+    serving(None, globals)
+}
+
+/// The same, for a daemon that is told this profile.
+pub(super) fn serving(profile: Option<&str>, globals: &Globals) -> Sources {
+    let profile = profile.map(str::to_owned);
+    let overrides = Overrides { profile, ..globals.overrides(None) };
+    Sources::new(overrides, globals.config.as_deref(), false)
 }
 
 /// Writes data; whoever closed the pipe has seen enough.

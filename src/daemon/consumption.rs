@@ -15,7 +15,7 @@ use tracing::{debug, info};
 use super::orders::Order;
 use super::sessions::Sessions;
 use crate::clock::Clock;
-use crate::config::RoleSettings;
+use crate::config::{RoleSettings, nearest};
 use crate::container::{self, Consumer, ConsumerName, Place};
 use crate::control::{Chronicle, Code, Event, Listed, Minted, Peer, Refusal, Wanted};
 use crate::secret::Secret;
@@ -84,13 +84,22 @@ impl Mint {
                 info!(event = "revoked", consumer = %consumer.name, "a consumer is nobody now");
                 Ok(())
             }
-            Ok(Ok(None)) => Err(nobody().hint("`assumed token list` shows them all")),
+            Ok(Ok(None)) => Err(nobody().hint(self.meant(name))),
             Ok(Err(error)) => Err(Refusal::new(
                 Code::Unavailable,
                 format!("revoked, but a restart would bring it back: {error}"),
             )),
             Err(_) => Err(Refusal::new(Code::Bug, "revoking panicked")),
         }
+    }
+
+    fn meant(&self, name: &str) -> String {
+        let known = self.till.register.list();
+        let near = nearest(name, known.iter().map(|consumer| consumer.name.as_str()));
+        near.map_or_else(
+            || "`assumed token list` shows them all".to_owned(),
+            |near| format!("did you mean {near}?"),
+        )
     }
 
     /// Makes one.

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::request::CommandLine;
 use super::wording::tidy;
+use crate::environment::SERVICE_MANAGER;
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
@@ -26,20 +27,14 @@ const LONGEST_OUTPUT: usize = 128 * 1024;
 /// Told to the command, so that our own client refuses to run inside itself.
 const INSIDE: &str = "ASSUMED_INSIDE";
 
-/// Variables that lead to a credentials endpoint, or to our service manager.
-const KEPT_BACK: [&str; 12] = [
+/// Variables that lead to a credentials endpoint.
+const KEPT_BACK: [&str; 6] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "NOTIFY_SOCKET",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-    "LISTEN_PID",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
 ];
 
 /// A command, and the key under which the user set it.
@@ -152,7 +147,7 @@ fn command(line: &CommandLine) -> Command {
         }
         CommandLine::Line(line) => of_line(line.expose()),
     };
-    for name in KEPT_BACK {
+    for name in KEPT_BACK.iter().chain(&SERVICE_MANAGER) {
         command.env_remove(name);
     }
     command
@@ -265,7 +260,7 @@ mod tests {
         let command = command(&CommandLine::Line(Secret::new("true")));
         let removed: Vec<_> =
             command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
-        assert_eq!(removed.len(), KEPT_BACK.len());
+        assert_eq!(removed.len(), KEPT_BACK.len() + SERVICE_MANAGER.len());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! The control socket, byte for byte, and the verbs that use it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -37,6 +37,15 @@ pub fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Told {
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Told { status, body: body.to_owned() }
+}
+
+/// The events of the past, and those to come, until the daemon ends.
+pub fn events(socket: &Path) -> impl Iterator<Item = String> + use<> {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: control\r\n\r\n").unwrap();
+    // Of the chunks that they come in, nothing else begins like this.
+    BufReader::new(stream).lines().map_while(Result::ok).filter(|line| line.starts_with('{'))
 }
 
 /// A verb that was carried out.

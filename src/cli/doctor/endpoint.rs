@@ -12,6 +12,9 @@ use crate::fatal::Exit;
 use crate::status::Status;
 use crate::sys::sockets;
 
+/// So that the status tells the doctor from programs.
+const SELF: &str = concat!("User-Agent: assumed-doctor/", env!("CARGO_PKG_VERSION"), "\r\n");
+
 /// Where SDKs ask that were told nothing.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 /// A listener on this host needs no longer.
@@ -51,7 +54,7 @@ fn metadata(address: SocketAddr, status: &Status) -> Finding {
         address,
         &format!(
             "PUT /latest/api/token HTTP/1.1\r\nHost: {address}\r\n\
-             X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
+             {SELF}X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
         ),
     );
     let answer = token.and_then(|(code, token)| match code {
@@ -59,7 +62,7 @@ fn metadata(address: SocketAddr, status: &Status) -> Finding {
             address,
             &format!(
                 "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1\r\n\
-                 Host: {address}\r\nX-aws-ec2-metadata-token: {token}\r\n\r\n"
+                 Host: {address}\r\n{SELF}X-aws-ec2-metadata-token: {token}\r\n\r\n"
             ),
         ),
         code => Ok((code, String::new())),
@@ -85,8 +88,9 @@ fn metadata(address: SocketAddr, status: &Status) -> Finding {
 /// Nobody is served without a token of its own.
 fn consumers(address: SocketAddr) -> Finding {
     let about = "container";
-    let get =
-        format!("GET /v1/credentials/x HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let get = format!(
+        "GET /v1/credentials/x HTTP/1.1\r\nHost: {address}\r\n{SELF}Connection: close\r\n\r\n"
+    );
     match exchange(address, &get) {
         Ok((401, _)) => Finding::ok(about, format!("http://{address} wants a token")),
         Ok((code, _)) => {
