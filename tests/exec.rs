@@ -191,10 +191,35 @@ fn without_a_daemon_one_is_there_for_as_long_as_the_command_runs() {
     running.end();
     until("the daemon is gone", || std::net::TcpStream::connect(address).is_err());
 
+    let given = home.path().join("assumed/consumers");
+    until("nothing is left of it", || !given.exists());
     let complaint = verb(&home, &["exec", "gone", "--", "/bin/true"]).ill(78);
     assert!(complaint.contains("there is no such profile"), "{complaint}");
     let complaint = verb(&home, &["exec", "--", "/bin/true"]).ill(78);
     assert!(complaint.ends_with("hint: name a profile: assumed exec NAME -- ...\n"), "{complaint}");
+}
+
+#[test]
+fn nothing_is_left_where_both_were_killed_once_somebody_comes_again() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let temporary = home.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let with = [("TMPDIR", temporary.to_str().unwrap())];
+    let mut running = Running::start(&home, &["dev"], &with);
+    let left = running.token_file();
+    let folder = || fs::read_dir(&temporary).unwrap().next().map(|entry| entry.unwrap().path());
+    let lock = fs::read_to_string(folder().unwrap().join("lock")).unwrap();
+    let killed = std::process::Command::new("kill").args(["-9", lock.trim()]).status().unwrap();
+    assert!(killed.success());
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    assert!(left.exists() && folder().is_some());
+    let again = Running::start(&home, &["dev"], &with);
+    assert!(!left.exists());
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 1, "the living one's");
+    again.end();
+    until("and then nothing", || folder().is_none());
 }
 
 /// They are for the process that the service manager started, which the command is.

@@ -8,13 +8,18 @@ use super::reach::Daemon;
 use crate::environment::SERVICE_MANAGER;
 use crate::fatal::{Exit, Fatal};
 use crate::sys::identity;
+use crate::sys::state::PassingDirectory;
+
+/// How the names of its state directories begin.
+const PREFIX: &str = "assumed-exec-";
 
 /// Starts it, and waits until it serves; `profile` is what it serves.
 pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, Fatal> {
     let cannot = |error: std::io::Error| {
         Fatal::new(Exit::Unavailable, format!("cannot start a daemon: {error}"))
     };
-    let folder = std::env::temp_dir().join(format!("assumed-exec-{:016x}", identity::nonce()));
+    PassingDirectory::sweep(PREFIX);
+    let folder = std::env::temp_dir().join(format!("{PREFIX}{:016x}", identity::nonce()));
     let socket = folder.join(crate::config::SOCKET);
     let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
     command.arg("run").arg("--daemon").arg("--for-process").arg(std::process::id().to_string());

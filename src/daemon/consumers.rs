@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use super::consumption::{Mint, Till};
 use super::house::House;
 use super::listeners::Bound;
+use super::orders::Orders;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Listen, ListenKind, Settings};
 use crate::container::Place;
@@ -73,6 +75,17 @@ fn forsake(register: &Register, port: u16, instead: SocketAddr) -> io::Result<()
 }
 
 impl House {
+    /// Whoever makes and ends consumers.
+    pub(super) fn mint(&self, orders: &Orders) -> Mint {
+        let till = Till {
+            register: Arc::clone(&self.register),
+            sessions: self.sessions.clone(),
+            chronicle: Arc::clone(&self.chronicle),
+            clock: Arc::clone(&self.clock),
+        };
+        Mint::new(till, &self.settings.control.folders, orders.sender())
+    }
+
     /// Consumers of settings that gave them a listener, and do not any more, have one all the same.
     pub(super) fn provide_for_consumers(&mut self) {
         if self.register.read().is_empty() {

@@ -55,10 +55,7 @@ impl Mint {
                 mint.watch(name, birth);
             }
         }
-        let gone = |name: &String| process(name).is_some_and(|birth| !birth.lives());
-        for name in mint.handouts.names().iter().filter(|name| gone(name)) {
-            mint.handouts.take_back(name);
-        }
+        sweep(&mint.handouts);
         mint
     }
 
@@ -240,6 +237,14 @@ fn born(peer: Peer) -> Result<Birth, Refusal> {
         Refusal::new(Code::BadRequest, "the calling process cannot be seen from here")
             .hint("it is in another pid namespace; use `assumed token create` instead")
     })
+}
+
+/// Takes back what processes were given that have ended.
+pub(super) fn sweep(handouts: &Handouts) {
+    let gone = |name: &String| process(name).is_some_and(|birth| !birth.lives());
+    for name in handouts.names().iter().filter(|name| gone(name)) {
+        handouts.take_back(name);
+    }
 }
 
 /// The process behind a name, if it is one's.

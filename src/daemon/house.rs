@@ -1,7 +1,6 @@
 //! A daemon that lives: does what it is told, and sees what comes of rotation.
 
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,7 +9,7 @@ use tracing::warn;
 
 use super::asking::Host;
 use super::audience::{Audience, Watchdog};
-use super::consumption::{Mint, Till};
+use super::consumption;
 use super::control::{self, Control};
 use super::events::Lookout;
 use super::given::Given;
@@ -34,6 +33,7 @@ use crate::log::Logging;
 use crate::store::register::Register;
 use crate::sts::Reception;
 use crate::sys::detach::Word;
+use crate::sys::handout::Handouts;
 use crate::sys::mark::Mark;
 use crate::sys::memory;
 use crate::sys::state::{KeyBytes, StateDirectory};
@@ -146,9 +146,8 @@ impl House {
         }
         let bound = control::Bound::new(&self.settings.control, passed)?;
         let Some(bound) = bound else { return Ok(None) };
-        let folders = &self.settings.control.folders;
         let steering = Steering {
-            mint: self.mint(folders, orders),
+            mint: self.mint(orders),
             sessions: self.sessions.clone(),
             chronicle: Arc::clone(&self.chronicle),
             store: Arc::clone(&self.role.store),
@@ -163,16 +162,6 @@ impl House {
             since: self.since,
         };
         bound.serve(Arc::new(steering), state_dir).map(Some)
-    }
-
-    fn mint(&self, folders: &[PathBuf], orders: &Orders) -> Mint {
-        let till = Till {
-            register: Arc::clone(&self.register),
-            sessions: self.sessions.clone(),
-            chronicle: Arc::clone(&self.chronicle),
-            clock: Arc::clone(&self.clock),
-        };
-        Mint::new(till, folders, orders.sender())
     }
 
     /// Whatever tells humans that they are needed.
@@ -209,6 +198,8 @@ impl House {
         if let Some(control) = self.control.take() {
             control.close().await;
         }
+        // The process with which a daemon ends may have been given something.
+        consumption::sweep(&Handouts::new(&self.settings.control.folders));
         self.role.stop().await;
         ended
     }

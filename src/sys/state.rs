@@ -183,6 +183,20 @@ impl PassingDirectory {
         Self { path, kept: false }
     }
 
+    /// Removes those of this prefix whose daemon was killed: each held its lock
+    /// before it wrote its key, and nobody holds it now.
+    pub fn sweep(prefix: &str) {
+        let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+        let named = entries.filter(|it| it.file_name().to_string_lossy().starts_with(prefix));
+        for path in named.map(|entry| entry.path()) {
+            let own = fs::symlink_metadata(&path)
+                .is_ok_and(|found| found.is_dir() && found.uid() == identity::user_id());
+            if own && path.join(KEY).exists() && holder(&path).is_none() {
+                drop(Self::adopted(path));
+            }
+        }
+    }
+
     /// One that somebody named, and that stays.
     #[must_use]
     pub fn kept(path: &Path) -> Self {
