@@ -20,7 +20,7 @@ use super::status::paint;
 use crate::config::Mistake;
 use crate::control::Refusal;
 use crate::fatal::{Exit, Fatal};
-use crate::status::{Paint, Status, relative};
+use crate::status::{Paint, Status, when};
 
 /// Look for whatever keeps programs from their credentials
 ///
@@ -169,7 +169,7 @@ fn daemon(
 
 fn roles(status: &Status, found: &mut Vec<Finding>) {
     for role in &status.roles {
-        let ends = role.expires.map(|at| format!(", expires {}", relative(at, status.now)));
+        let ends = role.expires.map(|at| format!(", expires {}", when(at, status.now)));
         let what = format!("{} is {}{}", role.name, role.state.word(), ends.unwrap_or_default());
         let finding = match (Refusal::of(role), &role.last_error) {
             (None, None) => Finding::ok("role", what),

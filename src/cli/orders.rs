@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Globals;
 use super::reach::{Daemon, named, say, say_json};
 use crate::fatal::{Exit, Fatal};
-use crate::status::{RoleStatus, Status, absolute, relative};
+use crate::status::{RoleStatus, Status, when};
 use crate::sys::ending::Watched;
 
 /// How long a daemon that was told to end may take: its grace period and some.
@@ -39,7 +39,7 @@ pub(super) fn rotated(role: &RoleStatus, globals: &Globals) {
     }
     let (name, generation) = (&role.name, role.generation);
     let ends = role.expires.zip(role.obtained).map_or_else(String::new, |(expires, obtained)| {
-        format!(", expires {} ({})", absolute(expires), relative(expires, obtained))
+        format!(", expires {}", when(expires, obtained))
     });
     say(&format!("{name}: generation {generation}{ends}\n"));
 }

@@ -13,7 +13,7 @@ use super::reach::{Daemon, named, say, say_json};
 use super::status::paint;
 use crate::clock::{Clock, SystemClock};
 use crate::fatal::Fatal;
-use crate::status::{Paint, RoleStatus, relative, wrapped};
+use crate::status::{Paint, RoleStatus, when, wrapped};
 
 /// List the roles that the daemon serves; the active one has a star
 ///
@@ -62,27 +62,26 @@ pub(super) fn activate(order: &Use, globals: &Globals) -> Result<ExitCode, Fatal
     Ok(ExitCode::SUCCESS)
 }
 
-/// At most 80 columns: what does not fit of an identity stands below it.
+/// At most 80 columns; the identity stands below, for it may be long.
 fn table(Listing { active, roles }: &Listing, paint: Paint) -> String {
     let now = SystemClock.now().wall;
-    let mut text = row("", "NAME", "STATE  ", "EXPIRES", "IDENTITY");
+    let mut text = row(" ", "NAME", "STATE  ", "EXPIRES");
     for role in roles {
-        let star = if role.name == *active { "*" } else { "" };
+        let star = if role.name == *active { "*" } else { " " };
         let state = paint.state(role.state, &format!("{:<7}", role.state.word()));
-        let ends = role.expires.map(|at| relative(at, now)).unwrap_or_default();
+        let ends = role.expires.map(|at| when(at, now)).unwrap_or_default();
+        text += &row(star, &role.name, &state, &ends);
         let identity = role.role_arn.as_deref().unwrap_or(&role.role_name);
-        let mut lines = wrapped(identity, 36).into_iter();
-        text += &row(star, &role.name, &state, &ends, &lines.next().unwrap_or_default());
-        text.extend(lines.map(|line| row("", "", "       ", "", &line)));
+        for line in wrapped(identity, 76) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "    {line}");
+        }
     }
     text
 }
 
 /// `state` has its width already, for it may be coloured.
-fn row(star: &str, name: &str, state: &str, ends: &str, identity: &str) -> String {
-    let mut text = String::new();
-    let name: String = name.chars().take(16).collect();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{star:<1} {name:<16}  {state}  {ends:<11}  {identity}");
-    text
+fn row(star: &str, name: &str, state: &str, ends: &str) -> String {
+    let name: String = name.chars().take(24).collect();
+    format!("{star} {name:<24}  {state}  {ends}").trim_end().to_owned() + "\n"
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Globals;
 use super::reach::{Daemon, escaped, say, say_json};
 use crate::fatal::Fatal;
-use crate::status::{Paint, Status, relative};
+use crate::status::{Paint, Status, when};
 
 /// How often `--watch` looks.
 const BEAT: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ pub(super) fn health(health: &Health, globals: &Globals) -> Result<ExitCode, Fat
     if let Some(role) = status.role(health.role.as_deref())
         && let Some(expires) = role.expires
     {
-        let ends = relative(expires, status.now);
+        let ends = when(expires, status.now);
         say(&format!("{} is {}, expires {ends}\n", role.name, role.state.word()));
     }
     Ok(ExitCode::SUCCESS)

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use clients::{Clients, Seen};
 pub use role::{Complaint, Held, Needs, RoleStatus, State};
-pub use span::{absolute, relative, short};
+pub use span::{absolute, relative, short, when};
 pub use text::{Paint, wrapped};
 
 /// The whole daemon at one moment.

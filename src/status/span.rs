@@ -23,6 +23,12 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `2026-01-02 03:04:05Z (in 4m 5s)`
+#[must_use]
+pub fn when(at: Timestamp, now: Timestamp) -> String {
+    format!("{} ({})", absolute(at), relative(at, now))
+}
+
 /// Its two largest units: `1d 2h`, `2h 3m`, `3m 4s`, `4s`.
 #[must_use]
 pub(super) fn spoken(span: Duration) -> String {

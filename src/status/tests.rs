@@ -137,7 +137,7 @@ obtained      2026-01-01 00:00:00Z  10m 0s ago
 expires       2026-01-01 01:00:00Z  in 50m 0s
 next attempt  2026-01-01 00:30:00Z  in 20m 0s
 
-clients       Boto3/1.34  12, now
+clients       Boto3/1.34  12, last 2026-01-01 00:10:00Z (now)
 ";
     assert_eq!(status.table(Paint { colour: false }), expected);
     assert_eq!(status.short(), "deploy 50m");

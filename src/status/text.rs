@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{RoleStatus, State, Status, absolute, relative, short, span};
+use super::{RoleStatus, State, Status, absolute, relative, short, span, when};
 
 /// Columns of the table.
 const WIDTH: usize = 80;
@@ -87,8 +87,8 @@ impl Status {
         }
         for (index, client) in self.clients.iter().take(CLIENTS).enumerate() {
             let name = if index == 0 { "clients" } else { "" };
-            let last = relative(client.last_seen, self.now);
-            table.line(name, &format!("{}  {}, {last}", client.user_agent, client.requests));
+            let last = when(client.last_seen, self.now);
+            table.line(name, &format!("{}  {}, last {last}", client.user_agent, client.requests));
         }
         table.text
     }

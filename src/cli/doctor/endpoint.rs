@@ -95,8 +95,10 @@ fn consumers(address: SocketAddr) -> Finding {
         Ok((401, _)) => Finding::ok(about, format!("http://{address} wants a token")),
         Ok((code, _)) => {
             Finding::fail(Exit::Unavailable, about, format!("http://{address} answers {code}"))
+                .hint("is it really the daemon that listens there?")
         }
-        Err(error) => Finding::fail(Exit::Unavailable, about, format!("http://{address}: {error}")),
+        Err(error) => Finding::fail(Exit::Unavailable, about, format!("http://{address}: {error}"))
+            .hint("does a firewall stand between programs and the daemon?"),
     }
 }
 
