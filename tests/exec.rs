@@ -209,9 +209,11 @@ fn nothing_is_left_where_both_were_killed_once_somebody_comes_again() {
     let mut running = Running::start(&home, &["dev"], &with);
     let left = running.token_file();
     let folder = || fs::read_dir(&temporary).unwrap().next().map(|entry| entry.unwrap().path());
-    let lock = fs::read_to_string(folder().unwrap().join("lock")).unwrap();
-    let killed = std::process::Command::new("kill").args(["-9", lock.trim()]).status().unwrap();
+    let lock = folder().unwrap().join("lock");
+    let pid = fs::read_to_string(&lock).unwrap();
+    let killed = std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
     assert!(killed.success());
+    until("it is dead", || fs::File::open(&lock).unwrap().try_lock_shared().is_ok());
     running.child.kill().unwrap();
     running.child.wait().unwrap();
     assert!(left.exists() && folder().is_some());
