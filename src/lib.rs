@@ -22,6 +22,7 @@ pub mod config;
 pub mod container;
 pub mod imds;
 pub mod installation;
+mod markup;
 pub mod status;
 
 // Floors 1 and 2: rules, and the door beside them.

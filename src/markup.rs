@@ -1,4 +1,4 @@
-//! XML, as far as an assertion needs it: elements, attributes, text.
+//! XML, as far as a SAML response needs it: elements, attributes, text.
 //!
 //! The tokens are `xmlparser`'s; what they mean together is decided here. A DTD
 //! is refused at its first character, so there are no entities to expand but
@@ -14,13 +14,13 @@ const ATTRIBUTES: usize = 64;
 
 /// A document that is well-formed, its names resolved.
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub(crate) struct Document {
     elements: Vec<Element>,
 }
 
 /// One element; its text is without that of its children.
 #[derive(Debug)]
-pub(super) struct Element {
+pub(crate) struct Element {
     parent: Option<usize>,
     prefix: String,
     name: String,
@@ -31,10 +31,10 @@ pub(super) struct Element {
 }
 
 /// Why a text is no document that is read here.
-pub(super) type Why = &'static str;
+pub(crate) type Why = &'static str;
 
 impl Document {
-    pub(super) fn read(text: &str) -> Result<Self, Why> {
+    pub(crate) fn read(text: &str) -> Result<Self, Why> {
         let mut reader = Reader::default();
         for token in Tokenizer::from(text) {
             reader.token(token.map_err(|_| "it is not well-formed XML")?)?;
@@ -47,18 +47,24 @@ impl Document {
     }
 
     /// The outermost element, where it goes by this name.
-    pub(super) fn root(&self, namespace: &str, name: &str) -> Option<Place<'_>> {
+    pub(crate) fn root(&self, namespace: &str, name: &str) -> Option<Place<'_>> {
         self.elements.first().filter(|root| root.is(namespace, name)).map(|_| Place(self, 0))
+    }
+
+    /// All elements of this name, wherever they stand, in order.
+    pub(crate) fn all(&self, namespace: &str, name: &str) -> impl Iterator<Item = Place<'_>> {
+        let all = self.elements.iter().enumerate();
+        all.filter(move |(_, e)| e.is(namespace, name)).map(|(n, _)| Place(self, n))
     }
 }
 
 /// An element in its document.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a>(&'a Document, usize);
+pub(crate) struct Place<'a>(&'a Document, usize);
 
 impl<'a> Place<'a> {
     /// The children of this name, in order.
-    pub(super) fn children(self, namespace: &str, name: &str) -> impl Iterator<Item = Place<'a>> {
+    pub(crate) fn children(self, namespace: &str, name: &str) -> impl Iterator<Item = Place<'a>> {
         let Place(document, at) = self;
         let is_child = move |e: &Element| e.parent == Some(at) && e.is(namespace, name);
         let all = document.elements.iter().enumerate();
@@ -66,18 +72,18 @@ impl<'a> Place<'a> {
     }
 
     /// The only child of this name; `None` also where there are more.
-    pub(super) fn child(self, namespace: &str, name: &str) -> Option<Self> {
+    pub(crate) fn child(self, namespace: &str, name: &str) -> Option<Self> {
         let mut children = self.children(namespace, name);
         children.next().filter(|_| children.next().is_none())
     }
 
-    pub(super) fn attribute(self, name: &str) -> Option<&'a str> {
+    pub(crate) fn attribute(self, name: &str) -> Option<&'a str> {
         let (_, value) = self.element()?.attributes.iter().find(|(n, _)| n == name)?;
         Some(value)
     }
 
     /// Its text, without the blanks round it.
-    pub(super) fn text(self) -> &'a str {
+    pub(crate) fn text(self) -> &'a str {
         self.element().map_or("", |element| element.text.trim())
     }
 
@@ -277,6 +283,7 @@ mod tests {
         let root = document.root("urn:a", "r").unwrap();
         assert_eq!(root.attribute("x"), Some("<1"));
         assert_eq!(root.children("urn:b", "c").count(), 1);
+        assert_eq!(document.all("urn:a", "c").count(), 1);
         assert_eq!(root.child("urn:a", "c").unwrap().text(), "t");
         assert!(root.child("", "c").is_some());
     }

@@ -22,7 +22,7 @@ use scan::Scan;
 /// Floor, its name, what is on it. The longest path that fits decides.
 const FLOORS: &str = "
 0 words  secret clock role credentials failure environment fatal
-1 rules  config imds container status access installation rotation sts/request sts/codes
+1 rules  config imds container markup status access installation rotation sts/request sts/codes
 2 doors  http sts rotation/task store pulse control observe log sys emulator conformance
 3 house  daemon cli
 4 roof   main lib
@@ -47,7 +47,7 @@ socket2                                          = http sys emulator control
 arc_swap                                         = store
 clap clap_complete                               = cli
 ring                                             = imds container emulator sys
-xmlparser                                        = emulator
+xmlparser                                        = markup
 tokio tokio_util tracing                         = doors house roof
 std::fs std::env std::thread std::net::TcpStream = doors house roof
 std::process::Command std::process::exit         = doors house roof

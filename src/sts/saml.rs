@@ -4,24 +4,21 @@
 //! which has ended, or names other roles, is told in words and not in a refusal.
 //! What cannot be looked into (an encrypted assertion) is sent as it is.
 
-mod xml;
-
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use self::xml::{Event, Reader, Unreadable};
 use super::request::{Saml, TextSource};
 use crate::clock;
 use crate::failure::{Failure, Kind};
+use crate::markup::{Document, Why};
 use crate::role::RoleArn;
 use crate::secret::Secret;
 
 /// `SAMLAssertion` has 4 to 100000 characters (protocol 9.1).
 const LONGEST: usize = 100_000;
 
+const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const ROLE: &str = "https://aws.amazon.com/SAML/Attributes/Role";
 
 /// What an assertion says that matters before the call.
@@ -56,7 +53,7 @@ pub(super) fn encoded(text: &Secret) -> Result<Secret, Failure> {
 pub(super) fn check(encoded: &Secret, call: &Saml, now: Timestamp) -> Result<(), Failure> {
     let xml = STANDARD.decode(encoded.expose()).unwrap_or_default();
     let xml = String::from_utf8_lossy(&xml);
-    let claims = read(&xml).map_err(|Unreadable(why)| {
+    let claims = read(&xml).map_err(|why| {
         Failure::new(Kind::NoBase, format!("the SAML response cannot be read: {why}"))
             .hint("it is what the identity provider posts as SAMLResponse")
     })?;
@@ -115,39 +112,19 @@ fn other_roles(pairs: &[String], call: &Saml) -> Failure {
     Failure::new(Kind::NoBase, what).hint("is this user allowed the role at the identity provider?")
 }
 
-fn read(text: &str) -> Result<Claims, Unreadable> {
-    let mut reader = Reader::new(text);
-    let mut claims = Claims::default();
-    let mut path: Vec<&str> = Vec::new();
-    let mut of_roles = false;
-    while let Some(event) = reader.next()? {
-        match event {
-            Event::Start { name, attributes } => {
-                let attribute = |wanted: &str| {
-                    let found = attributes.iter().find(|(name, _)| *name == wanted);
-                    found.map(|(_, value)| value.as_ref())
-                };
-                match name {
-                    "Conditions" | "SubjectConfirmationData" => {
-                        let at = attribute("NotOnOrAfter").and_then(|at| at.parse().ok());
-                        claims.ends = [claims.ends, at].into_iter().flatten().min();
-                    }
-                    "Attribute" => of_roles = attribute("Name") == Some(ROLE),
-                    "EncryptedAssertion" => claims.encrypted = true,
-                    _ => {}
-                }
-                path.push(name);
-            }
-            Event::End { .. } => {
-                path.pop();
-            }
-            Event::Text(text) if of_roles && path.last() == Some(&"AttributeValue") => {
-                claims.roles.push(Cow::into_owned(text));
-            }
-            Event::Text(_) => {}
-        }
-    }
-    Ok(claims)
+fn read(text: &str) -> Result<Claims, Why> {
+    let document = Document::read(text)?;
+    let ends = ["Conditions", "SubjectConfirmationData"].into_iter();
+    let ends = ends.flat_map(|name| document.all(ASSERTION, name));
+    let ends = ends.filter_map(|place| place.attribute("NotOnOrAfter")?.parse().ok());
+    let roles = document.all(ASSERTION, "Attribute");
+    let roles = roles.filter(|attribute| attribute.attribute("Name") == Some(ROLE));
+    let roles = roles.flat_map(|attribute| attribute.children(ASSERTION, "AttributeValue"));
+    Ok(Claims {
+        ends: ends.min(),
+        roles: roles.map(|value| value.text().to_owned()).collect(),
+        encrypted: document.all(ASSERTION, "EncryptedAssertion").next().is_some(),
+    })
 }
 
 #[cfg(test)]
@@ -171,7 +148,7 @@ mod tests {
 
     fn response(ends: &str, pair: &str) -> String {
         format!(
-            "<samlp:Response xmlns:samlp='p'><saml:Assertion><saml:Subject><saml:SubjectConfirmation>\
+            "<samlp:Response xmlns:samlp='p' xmlns:saml='{ASSERTION}'><saml:Assertion><saml:Subject><saml:SubjectConfirmation>\
              <saml:SubjectConfirmationData NotOnOrAfter='{ends}' Recipient='https://signin.aws.amazon.com/saml'/>\
              </saml:SubjectConfirmation></saml:Subject><saml:Conditions NotOnOrAfter='2026-07-01T13:00:00Z'/>\
              <saml:AttributeStatement><saml:Attribute Name='https://aws.amazon.com/SAML/Attributes/RoleSessionName'>\
@@ -192,7 +169,7 @@ mod tests {
     fn an_assertion_for_the_role_passes_in_either_order() {
         judged(&response(LATER, &format!("{ROLE_ARN},{PROVIDER}"))).unwrap();
         judged(&response(LATER, &format!("{PROVIDER}, {ROLE_ARN}"))).unwrap();
-        judged("<Response><EncryptedAssertion/></Response>").unwrap();
+        judged(&format!("<r><EncryptedAssertion xmlns='{ASSERTION}'/></r>")).unwrap();
     }
 
     #[test]
@@ -221,9 +198,9 @@ mod tests {
     #[test]
     fn hostile_responses_are_refused_unsent() {
         for (xml, why) in [
-            ("<!DOCTYPE a [<!ENTITY b 'b'>]><a>&b;</a>", "document type"),
-            ("<a>", "ends too soon"),
-            (&"<a>".repeat(1000), "nested too deeply"),
+            ("<!DOCTYPE a [<!ENTITY b 'b'>]><a>&b;</a>", "it has a DTD"),
+            ("<a>", "it ends before its root does"),
+            (&"<a>".repeat(1000), "it has too many elements"),
         ] {
             let failure = judged(xml).unwrap_err();
             assert!(failure.message.contains(why), "{failure}");

@@ -22,7 +22,7 @@ const FAILING: [&str; 18] = [
     "sts/neighbour.rs",
     "sts/process.rs",
     "sts/route.rs",
-    "sts/saml/mod.rs",
+    "sts/saml.rs",
     "sts/shared_files.rs",
     "sts/transport.rs",
 ];

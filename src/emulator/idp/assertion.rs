@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 
-use super::markup::{Document, Place};
 use super::{invalid, is_to_come, source_identity};
 use crate::emulator::refusal::{Code, Refusal};
 use crate::emulator::script::Idp;
 use crate::emulator::tags::Tags;
+use crate::markup::{Document, Place};
 use crate::role::{RoleArn, SessionName};
 
 const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";

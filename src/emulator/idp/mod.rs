@@ -5,7 +5,6 @@
 
 pub(super) mod assertion;
 pub(super) mod id_token;
-mod markup;
 #[cfg(test)]
 pub(super) mod samples;
 
