@@ -14,6 +14,7 @@ use assumed::clock::{Clock, SystemClock};
 use assumed::emulator::{DEMO_SECRET_ACCESS_KEY, Mfa, Script};
 use common::client::Client;
 use common::control::{Done, verb};
+use common::identity;
 use common::program::{self, Daemon, Ended, Home, wait_for};
 use common::stand::{Sts, keys, sessions_of};
 use serde_json::Value;
@@ -409,36 +410,8 @@ fn the_verb_asks_unseen_and_again_where_the_code_is_wrong() {
 
 /// What the identity provider of the tests posts.
 fn response() -> String {
-    let now = SystemClock.now().wall;
-    let at = |seconds: i64| {
-        let at = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
-        at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-    };
-    let (issued, ends) = (at(-1), at(300));
-    let claim = |name: &str, value: &str| {
-        format!(
-            "<Attribute Name=\"https://aws.amazon.com/SAML/Attributes/{name}\">\
-             <AttributeValue>{value}</AttributeValue></Attribute>"
-        )
-    };
-    format!(
-        "<samlp:Response xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1\" Version=\"2.0\" \
-         IssueInstant=\"{issued}\" Destination=\"https://signin.aws.amazon.com/saml\">\
-         <Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">https://idp.example.com</Issuer>\
-         <samlp:Status><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"/></samlp:Status>\
-         <Assertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_2\" Version=\"2.0\" IssueInstant=\"{issued}\">\
-         <Issuer>https://idp.example.com</Issuer>\
-         <Subject><NameID Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:persistent\">unheard-of-subject</NameID>\
-         <SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\">\
-         <SubjectConfirmationData NotOnOrAfter=\"{ends}\" Recipient=\"https://signin.aws.amazon.com/saml\"/>\
-         </SubjectConfirmation></Subject>\
-         <Conditions NotBefore=\"{issued}\" NotOnOrAfter=\"{ends}\"><AudienceRestriction>\
-         <Audience>urn:amazon:webservices</Audience></AudienceRestriction></Conditions>\
-         <AuthnStatement AuthnInstant=\"{issued}\"/><AttributeStatement>{}{}</AttributeStatement>\
-         </Assertion></samlp:Response>",
-        claim("Role", &format!("{ROLE},{PROVIDER}")),
-        claim("RoleSessionName", "jane@example.com"),
-    )
+    let life = jiff::SignedDuration::from_mins(5);
+    identity::response(SystemClock.now().wall, life, &format!("{ROLE},{PROVIDER}"))
 }
 
 #[test]
@@ -466,7 +439,7 @@ fn an_assertion_is_handed_in_used_and_forgotten() {
     let file = home.path().join("response.xml");
     verb(&home, &["saml", file.to_str().unwrap()]).well();
     assert_ne!(client.key_id(), served);
-    keeps(&home, &mut daemon, &["unheard-of", "PHNhbWxw", "samlp:"]);
+    keeps(&home, &mut daemon, &["unheard-of", "PHA6UmVz", "p:Response"]);
     daemon.end("-TERM");
 }
 

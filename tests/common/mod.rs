@@ -15,6 +15,7 @@
 pub mod client;
 pub mod command;
 pub mod control;
+pub mod identity;
 pub mod program;
 pub mod stand;
 

@@ -20,9 +20,11 @@ use assumed::rotation::port::Assume as _;
 use assumed::secret::Secret;
 use assumed::sts::{Reception, RoleChain};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use tempfile::TempDir;
+
+use crate::common::identity;
 
 /// Starts at the present and goes on when it is told to.
 #[derive(Debug)]
@@ -136,37 +138,12 @@ impl Rig {
 
     /// An OIDC token that ends so long after now.
     pub(crate) fn token(&self, life: SignedDuration) -> String {
-        let now = self.clock.now().wall.as_second();
-        let part = |text: String| URL_SAFE_NO_PAD.encode(text);
-        let claims = format!(
-            r#"{{"iss":"https://idp.example.com","sub":"me","aud":"sts","iat":{},"exp":{}}}"#,
-            now - 7200,
-            now + life.as_secs()
-        );
-        let header = part(r#"{"alg":"RS256","kid":"1"}"#.to_owned());
-        format!("{header}.{}.{}", part(claims), part("signature".to_owned()))
+        identity::token(self.clock.now().wall, life)
     }
 
     /// A SAML response that ends so long after now, as XML.
     pub(crate) fn response(&self, life: SignedDuration, pair: &str) -> String {
-        let now = self.clock.now().wall;
-        let ends = now + life;
-        format!(
-            r#"<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"
-            xmlns="urn:oasis:names:tc:SAML:2.0:assertion"><p:Status>
-            <p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></p:Status>
-            <Assertion IssueInstant="{now}"><Issuer>https://idp.example.com/saml</Issuer>
-            <Subject><NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:transient">me</NameID>
-            <SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">
-            <SubjectConfirmationData NotOnOrAfter="{ends}"
-                Recipient="https://signin.aws.amazon.com/saml"/></SubjectConfirmation></Subject>
-            <AttributeStatement>
-            <Attribute Name="https://aws.amazon.com/SAML/Attributes/Role">
-            <AttributeValue>{pair}</AttributeValue></Attribute>
-            <Attribute Name="https://aws.amazon.com/SAML/Attributes/RoleSessionName">
-            <AttributeValue>me@host</AttributeValue></Attribute>
-            </AttributeStatement></Assertion></p:Response>"#
-        )
+        identity::response(self.clock.now().wall, life, pair)
     }
 }
 
