@@ -392,6 +392,23 @@ fn a_daemon_in_the_foreground_asks_on_its_terminal() {
 }
 
 #[test]
+fn a_command_without_a_daemon_gets_its_code_from_the_terminal() {
+    let sts = Sts::start(shows(&["314159"]));
+    let home = mfa_home(&sts);
+    let complaint = verb(&home, &["exec", "dev", "--", "/bin/true"]).ill(75);
+    assert!(complaint.contains(&format!("no daemon runs, and an MFA code of {SERIAL}")));
+    assert!(complaint.contains("\nhint: start one that waits for it: assumed run --daemon"));
+    let mut terminal = Terminal::new();
+    let arguments = ["exec", "dev", "--read-only", "--", "/bin/sh", "-c", "echo ran"];
+    let command = terminal.command(&home, &arguments).spawn().unwrap();
+    terminal.shows(": ");
+    terminal.human.write_all(b"314159\r").unwrap();
+    let ended = command.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "ran\n", "{ended:?}");
+    assert!(ended.status.success());
+}
+
+#[test]
 fn the_verb_asks_unseen_and_again_where_the_code_is_wrong() {
     let sts = Sts::start(shows(&["314159"]));
     let home = mfa_home(&sts);

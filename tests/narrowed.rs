@@ -232,7 +232,14 @@ fn a_source_without_a_call_cannot_be_narrowed() {
         "[profile plain]\ncredential_process = cat {}\nregion = eu-central-1\nendpoint_url = {url}\n",
         home.path().join("given.json").display()
     );
-    let home = home.with_config(&config);
+    let sso = "[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Reader\nregion = eu-west-1\n[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-1\n";
+    let home = home.with_config(&format!("{config}{sso}"));
+    // Before anybody has to log in.
+    let refused = verb(&home, &["exec", "sso", "--duration", "15m", "--", "/bin/true"]).ill(64);
+    assert!(refused.contains("sso cannot be narrowed"), "{refused}");
+    let waiting = verb(&home, &["exec", "sso", "--", "/bin/true"]).ill(75);
+    assert!(waiting.contains("aws sso login --profile sso"), "{waiting}");
+    assert!(!waiting.contains("stays up"), "{waiting}");
     let refused = verb(&home, &["exec", "plain", "--read-only", "--", "/bin/true"]).ill(64);
     assert!(
         refused.contains(

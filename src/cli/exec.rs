@@ -48,7 +48,9 @@ pub(super) fn main(exec: &Exec, globals: &Globals) -> Result<ExitCode, Fatal> {
     no_loop(&environment)?;
     let narrowing = exec.narrow.narrowing()?;
     let daemon = match Daemon::find(globals) {
-        Err(_) if Daemon::is_absent(globals) => private::start(exec.role.as_deref(), globals)?,
+        Err(_) if Daemon::is_absent(globals) => {
+            private::start(exec.role.as_deref(), narrowing.as_ref(), globals)?
+        }
         found => found?,
     };
     let wanted = Wanted { role: exec.role.clone(), process: true, narrowing, ..Wanted::default() };

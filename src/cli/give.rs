@@ -45,7 +45,7 @@ pub(super) fn mfa(mfa: Mfa, globals: &Globals) -> Result<ExitCode, Fatal> {
         Some(Unseen(code)) => hand_in(&code)?,
         None if io::stdin().is_terminal() => {
             let needs = needs(&daemon, role, "an MFA code", &["mfa"])?;
-            asked(&format!("MFA code of {}: ", needs.of), hand_in)?
+            asked(&needs, hand_in)?
         }
         None => hand_in(&read(io::stdin().lock())?)?,
     };
@@ -143,15 +143,21 @@ fn needs(daemon: &Daemon, role: Option<&str>, what: &str, kinds: &[&str]) -> Res
     })
 }
 
+/// Hands in the code of the active role, asked for on the terminal.
+pub(super) fn ask_code(daemon: &Daemon, needs: &Needs) -> Result<(), Fatal> {
+    asked(needs, |code| daemon.post("/v1/mfa", &with(None, "code", code))).map(drop)
+}
+
 /// Asks on the terminal, and again where STS does not like the answer.
 fn asked(
-    question: &str,
+    needs: &Needs,
     hand_in: impl Fn(&Secret) -> Result<RoleStatus, Fatal>,
 ) -> Result<RoleStatus, Fatal> {
+    let question = format!("MFA code of {}: ", needs.of);
     let mut tries = TRIES;
     loop {
         tries -= 1;
-        match hand_in(&typed(question)?) {
+        match hand_in(&typed(&question)?) {
             Err(fatal) if tries > 0 && matches!(fatal.exit, Exit::Waiting | Exit::Usage) => {
                 let _ = writeln!(io::stderr(), "assumed: {fatal}");
             }

@@ -1,12 +1,16 @@
 //! A daemon for one process: started where none runs, and gone with it.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::Globals;
-use super::reach::Daemon;
+use super::reach::{Daemon, serving};
+use super::{Globals, give};
+use crate::control::Refusal;
 use crate::environment::SERVICE_MANAGER;
 use crate::fatal::{Exit, Fatal};
+use crate::status::{Needs, Status};
+use crate::sts::request::Narrowing;
 use crate::sys::identity;
 use crate::sys::state::PassingDirectory;
 
@@ -14,10 +18,16 @@ use crate::sys::state::PassingDirectory;
 const PREFIX: &str = "assumed-exec-";
 
 /// Starts it, and waits until it serves; `profile` is what it serves.
-pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, Fatal> {
-    let cannot = |error: std::io::Error| {
-        Fatal::new(Exit::Unavailable, format!("cannot start a daemon: {error}"))
-    };
+pub(super) fn start(
+    profile: Option<&str>,
+    narrowing: Option<&Narrowing>,
+    globals: &Globals,
+) -> Result<Daemon, Fatal> {
+    if let Some(narrowing) = narrowing {
+        judge(profile, narrowing, globals)?;
+    }
+    let cannot =
+        |error: io::Error| Fatal::new(Exit::Unavailable, format!("cannot start a daemon: {error}"));
     PassingDirectory::sweep(PREFIX);
     let folder = std::env::temp_dir().join(format!("{PREFIX}{:016x}", identity::nonce()));
     let socket = folder.join(crate::config::SOCKET);
@@ -39,6 +49,9 @@ pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, 
     if ended.status.success() {
         return Daemon::at(socket);
     }
+    if ended.status.code() == Some(i32::from(Exit::Waiting as u8)) {
+        return given(Daemon::at(socket)?);
+    }
     // It says itself what is wrong, in our own form.
     let said = String::from_utf8_lossy(&ended.stderr);
     let said = said.trim().trim_start_matches("assumed: ");
@@ -48,4 +61,41 @@ pub(super) fn start(profile: Option<&str>, globals: &Globals) -> Result<Daemon, 
         (Exit::Settings, None) => fatal.hint("name a profile: assumed exec NAME -- ..."),
         _ => fatal,
     })
+}
+
+/// Nobody logs in to be told afterwards that it was in vain.
+fn judge(profile: Option<&str>, narrowing: &Narrowing, globals: &Globals) -> Result<(), Fatal> {
+    // What is wrong with the settings is the daemon's to tell.
+    let Ok(found) = serving(profile, globals).read() else { return Ok(()) };
+    let Some(role) = found.settings.roles.first() else { return Ok(()) };
+    let judged = role.source.narrowed(narrowing).map(drop);
+    judged.map_err(|unfit| Refusal::unnarrowable(&role.name, unfit).into())
+}
+
+/// One that waits for a human is given what it waits for, where that is a code
+/// and somebody sits at the terminal.
+fn given(daemon: Daemon) -> Result<Daemon, Fatal> {
+    let status: Status = daemon.get("/v1/status")?;
+    let needs = status.role(None).and_then(|role| role.needs.as_ref()).filter(|it| it.awaited);
+    match needs {
+        Some(needs) if needs.what == "mfa" && io::stdin().is_terminal() => {
+            give::ask_code(&daemon, needs)?;
+            Ok(daemon)
+        }
+        needs => Err(awaited(&status, needs)),
+    }
+}
+
+fn awaited(status: &Status, needs: Option<&Needs>) -> Fatal {
+    let error = status.role(None).and_then(|role| role.last_error.as_ref());
+    let message = error.map_or("somebody is waited for", |error| error.message.as_str());
+    let fatal = Fatal::new(Exit::Waiting, format!("no daemon runs, and {message}"));
+    match (needs.map(|needs| needs.what.as_str()), error.and_then(|error| error.hint.as_ref())) {
+        // A login is there for the next daemon, too.
+        (Some("sso" | "login"), Some(hint)) => fatal.hint(hint),
+        _ => fatal.hint(format!(
+            "start one that waits for it: assumed run --daemon --profile {}",
+            status.active
+        )),
+    }
 }

@@ -8,6 +8,7 @@ use crate::config::nearest;
 use crate::failure::{Failure, Kind};
 use crate::fatal::{Exit, Fatal};
 use crate::status::{RoleStatus, State, Status};
+use crate::sts::request::Unnarrowable;
 
 /// The reasons that callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,12 @@ impl Refusal {
             None => format!("this daemon serves {}", known.join(", ")),
         };
         Self::new(Code::NoSuchName, format!("no role {name} here")).hint(hint)
+    }
+
+    /// No session of this role could do less.
+    #[must_use]
+    pub fn unnarrowable(role: &str, why: Unnarrowable) -> Self {
+        Self::new(Code::BadRequest, format!("{role} cannot be narrowed: {why}")).hint(why.hint())
     }
 
     /// All is locked.

@@ -68,7 +68,9 @@ impl Sessions {
             )
             .hint("each ends with its command"));
         }
-        open.narrowed(narrowing).map(drop).map_err(|unfit| refused(&open.role.name, unfit))
+        open.narrowed(narrowing)
+            .map(drop)
+            .map_err(|unfit| Refusal::unnarrowable(&open.role.name, unfit))
     }
 
     /// Those of an earlier run are had again.
@@ -89,7 +91,7 @@ impl Sessions {
         narrowing: Narrowing,
     ) -> Result<(), Refusal> {
         let begun = self.begin(consumer, Arc::new(narrowing));
-        begun.map_err(|unfit| refused(&self.open().role.name, unfit))?;
+        begun.map_err(|unfit| Refusal::unnarrowable(&self.open().role.name, unfit))?;
         let bell = self.open().sessions.get(consumer).map(|session| session.role.bell.clone());
         if let Some(bell) = bell {
             outcome(&bell, |_| 0).await;
@@ -183,10 +185,6 @@ impl Open {
         let source = self.role.source.narrowed(narrowing)?;
         Ok(RoleSettings { source, ..self.role.clone() })
     }
-}
-
-fn refused(role: &str, unfit: Unnarrowable) -> Refusal {
-    Refusal::new(Code::BadRequest, format!("{role} cannot be narrowed: {unfit}")).hint(unfit.hint())
 }
 
 fn ended() -> Refusal {
