@@ -17,6 +17,10 @@ skip() { # REASON
 needs() { # TOOL=PACKAGE...
     [ "$(id -u)" = 0 ] || skip "not root"
     [ -x "$program" ] || skip "no program at $program; cargo build --release makes it"
+    installed "$@"
+}
+
+installed() { # TOOL=PACKAGE...
     local tool missing=()
     for tool; do
         command -v "${tool%=*}" >/dev/null || missing+=("${tool#*=}")
