@@ -61,9 +61,10 @@ pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Fatal> {
             io::ErrorKind::AddrNotAvailable => fatal.hint(
                 "no interface has this address; add it first, or choose another with --listen",
             ),
-            io::ErrorKind::PermissionDenied => fatal.hint(
-                "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from the service manager",
-            ),
+            io::ErrorKind::PermissionDenied => fatal.hint(format!(
+                "ports below 1024 need {}, or a socket from the service manager",
+                sockets::LOW_PORTS
+            )),
             _ => fatal,
         }
     })

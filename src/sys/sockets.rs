@@ -8,6 +8,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that the kernel keeps for us until they are accepted.
 pub(super) const BACKLOG: i32 = 1024;
 
+/// What it takes to bind a port below 1024.
+pub const LOW_PORTS: &str = if cfg!(target_os = "macos") { "root" } else { "CAP_NET_BIND_SERVICE" };
+
+/// The command that names whoever listens on a port.
+#[must_use]
+pub fn naming(port: u16) -> String {
+    if cfg!(target_os = "macos") {
+        format!("lsof -nP -sTCP:LISTEN -iTCP:{port}")
+    } else {
+        format!("ss -ltnp sport = :{port}")
+    }
+}
+
 /// Binds and listens, without blocking.
 ///
 /// `SO_REUSEADDR` but never `SO_REUSEPORT`: a second instance must not take

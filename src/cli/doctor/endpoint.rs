@@ -109,10 +109,10 @@ fn free(address: SocketAddr) -> Finding {
         Ok(_) => Finding::ok(about, format!("{address} is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             Finding::fail(Exit::Unavailable, about, format!("another program has {address}"))
-                .hint(format!("`ss -ltnp sport = :{}` names it", address.port()))
+                .hint(format!("`{}` names it", sockets::naming(address.port())))
         }
         Err(error) => Finding::fail(Exit::Unavailable, about, format!("{address}: {error}"))
-            .hint("low ports need CAP_NET_BIND_SERVICE, and an address has to exist"),
+            .hint(format!("low ports need {}, and an address has to exist", sockets::LOW_PORTS)),
     }
 }
 

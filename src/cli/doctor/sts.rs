@@ -40,6 +40,13 @@ pub(super) fn look(read: Found, found: &mut Vec<Finding>) -> Result<(), Fatal> {
     Ok(())
 }
 
+/// What can be done about a wrong clock.
+const SET: &str = if cfg!(target_os = "macos") {
+    "set it: sudo sntp -sS time.apple.com"
+} else {
+    "set it, or have it set: systemctl status systemd-timesyncd"
+};
+
 fn skew(grant: &Grant, clock: &dyn Clock) -> Finding {
     match (grant.date, arrival::skew(grant.date, clock.now())) {
         (None, _) => Finding::ok("clock", "nobody to compare with"),
@@ -49,7 +56,7 @@ fn skew(grant: &Grant, clock: &dyn Clock) -> Finding {
             "clock",
             format!("this machine's clock is wrong by {skew:#}"),
         )
-        .hint("set it, or have it set: systemctl status systemd-timesyncd"),
+        .hint(SET),
     }
 }
 
