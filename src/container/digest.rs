@@ -10,22 +10,23 @@ use std::hash::{Hash, Hasher};
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 
-/// The SHA-256 of a consumer's secret.
+/// The SHA-256 of a consumer's secret, in words: comparing bytes takes eight times as long.
 #[derive(Clone, Copy)]
-pub(super) struct Digest([u8; 32]);
+pub(super) struct Digest([[u8; 8]; 4]);
 
 impl Digest {
     pub(super) fn of(secret: &[u8]) -> Self {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, secret).as_ref());
-        Self(bytes)
+        let mut words = Self([[0; 8]; 4]);
+        words.0.as_flattened_mut().copy_from_slice(digest(&SHA256, secret).as_ref());
+        words
     }
 
     /// Reads 64 hexadecimal digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
         let (pairs, []) = digits.as_chunks::<2>() else { return None };
-        let mut bytes = [0; 32];
+        let mut words = Self([[0; 8]; 4]);
+        let bytes = words.0.as_flattened_mut();
         if pairs.len() != bytes.len() {
             return None;
         }
@@ -33,13 +34,13 @@ impl Digest {
             let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
             *byte = digit(*high)? << 4 | digit(*low)?;
         }
-        Some(Self(bytes))
+        Some(words)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.as_flattened().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -51,7 +52,8 @@ impl fmt::Debug for Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        let [own, other] = [self, other].map(|digest| digest.0.map(u64::from_ne_bytes));
+        own.ct_eq(&other).into()
     }
 }
 
@@ -59,7 +61,7 @@ impl Eq for Digest {}
 
 impl Hash for Digest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.0.as_flattened().hash(state);
     }
 }
 

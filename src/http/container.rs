@@ -63,32 +63,37 @@ impl ContainerSite {
     ) -> Response<Payload> {
         let asked = container::Request { head: head.request, authorization: head.authorization };
         let reply = if head.fits() {
-            self.reply(&asked, ends.local).await
+            self.reply(&asked, ends.local, form.now).await
         } else {
             Reply::Refusal(Refusal::HeadTooLarge)
         };
         if reply == Reply::Refusal(Refusal::Stranger) {
             self.tell_foreign(&asked, ends.local);
         }
-        render(&reply, self.clock.now(), form.closes)
+        render(&reply, form)
     }
 
-    async fn reply(&self, asked: &container::Request<'_>, local: IpAddr) -> Reply {
-        match self.answer(asked, local, true) {
+    async fn reply(&self, asked: &container::Request<'_>, local: IpAddr, now: Now) -> Reply {
+        match self.answer(asked, local, now, true) {
             Answer::Reply(reply) => reply,
             Answer::Wait(consumer) => {
                 let served = self.served(&self.terms.borrow(), &consumer);
                 if let Some(served) = served {
-                    served.next_outcome(self.clock.now().boot).await;
+                    served.next_outcome(now.boot).await;
                 }
-                self.answer(asked, local, false).into_reply()
+                self.answer(asked, local, self.clock.now(), false).into_reply()
             }
         }
     }
 
     /// The answer from memory.
-    fn answer(&self, asked: &container::Request<'_>, local: IpAddr, patient: bool) -> Answer {
-        let now = self.clock.now();
+    fn answer(
+        &self,
+        asked: &container::Request<'_>,
+        local: IpAddr,
+        now: Now,
+        patient: bool,
+    ) -> Answer {
         let (terms, consumers) = (self.terms.borrow(), self.register.read());
         let document = |consumer: &Consumer| -> Option<Document> {
             Some(self.served(&terms, consumer)?.store.read().document.clone())
@@ -120,16 +125,16 @@ impl ContainerSite {
     }
 }
 
-fn render(reply: &Reply, now: Now, closes: bool) -> Response<Payload> {
+fn render(reply: &Reply, form: Form) -> Response<Payload> {
     let body = reply.body();
     let mut response = Response::new(Payload::new(body.clone()));
     let status = StatusCode::from_u16(reply.status());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields(reply, &body, now, closes);
+    *response.headers_mut() = fields(reply, &body, form);
     response
 }
 
-fn fields(reply: &Reply, body: &Bytes, now: Now, closes: bool) -> HeaderMap {
+fn fields(reply: &Reply, body: &Bytes, form: Form) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(5);
     if let Some(methods) = reply.allow() {
         fields.append(header::ALLOW, HeaderValue::from_static(methods));
@@ -137,9 +142,9 @@ fn fields(reply: &Reply, body: &Bytes, now: Now, closes: bool) -> HeaderMap {
     if !body.is_empty() {
         fields.append(header::CONTENT_TYPE, JSON);
     }
-    fields.append(header::DATE, reply::date(now.wall));
+    fields.append(header::DATE, reply::date(form.now.wall));
     fields.append(header::CONTENT_LENGTH, body.len().into());
-    if closes {
+    if form.closes {
         fields.append(header::CONNECTION, CLOSE);
     }
     fields

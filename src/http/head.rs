@@ -1,17 +1,11 @@
 //! A request head, reduced in one pass to what anybody looks at.
 
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Version};
 
 use crate::imds::{self, Field};
-
-const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
-const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
-const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// The most that a head may measure (F19); hyper counts in whole reads, which overshoot.
 const MOST_BYTES: usize = 32 * 1024;
@@ -66,18 +60,17 @@ impl<'a> Head<'a> {
     fn note(&mut self, name: &HeaderName, value: &'a HeaderValue) {
         self.size += name.as_str().len() + value.len();
         let request = &mut self.request;
-        match *name {
-            header::HOST => add(&mut request.host, value),
-            header::CONNECTION => self.hear(value),
-            header::AUTHORIZATION => add(&mut self.authorization, value),
-            header::TRANSFER_ENCODING => self.chunked = true,
-            header::USER_AGENT => self.agent = value.as_bytes(),
-            header::ORIGIN | header::REFERER => request.browser = true,
-            header::EXPECT => request.expects = true,
-            _ if *name == TOKEN => add(&mut request.token, value),
-            _ if *name == TTL => add(&mut request.ttl, value),
-            _ if *name == FORWARDED => request.forwarded = true,
-            _ if *name == FETCH_SITE || *name == FETCH_DEST => request.browser = true,
+        match name.as_str() {
+            "host" => add(&mut request.host, value),
+            "connection" => self.hear(value),
+            "authorization" => add(&mut self.authorization, value),
+            "transfer-encoding" => self.chunked = true,
+            "user-agent" => self.agent = value.as_bytes(),
+            "origin" | "referer" | "sec-fetch-site" | "sec-fetch-dest" => request.browser = true,
+            "expect" => request.expects = true,
+            "x-aws-ec2-metadata-token" => add(&mut request.token, value),
+            "x-aws-ec2-metadata-token-ttl-seconds" => add(&mut request.ttl, value),
+            "x-forwarded-for" => request.forwarded = true,
             _ => {}
         }
     }

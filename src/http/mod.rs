@@ -18,7 +18,6 @@ mod rarely;
 mod reply;
 mod role;
 mod silence;
-mod wire;
 
 pub use container::{ContainerSite, ContainerTerms};
 pub use crowd::Crowd;

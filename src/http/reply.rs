@@ -4,6 +4,7 @@
 //! or bytes that were rendered at publication.
 
 use std::cell::RefCell;
+use std::mem;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -67,7 +68,7 @@ thread_local! {
 }
 
 /// The fields of one reply, from which those of the next are cast: within a
-/// second, replies of one kind mostly differ by two numbers.
+/// second, replies of one kind differ by nothing or by a number.
 #[derive(Default)]
 struct Mould {
     shape: Vec<ReplyField>,
@@ -79,29 +80,26 @@ impl Mould {
     fn cast(&mut self, reply: &Reply, stamp: Stamp) -> HeaderMap {
         let dates = [stamp.now, stamp.modified()].map(Timestamp::as_second);
         let shape = || reply.fields().filter(|field| stamp.closes || *field != Connection);
-        if self.dates != dates || !shape().map(blank).eq(self.shape.iter().copied()) {
-            self.dates = dates;
-            self.shape = shape().map(blank).collect();
-            self.fields = self.shape.iter().map(|field| rendered(*field, stamp)).collect();
+        if self.dates != dates || !shape().eq(self.shape.iter().copied()) {
+            self.fit(shape().collect(), dates, stamp);
         }
-        let mut fields = self.fields.clone();
-        for (value, field) in fields.values_mut().zip(shape()) {
-            match field {
-                Ttl(seconds) => *value = seconds.into(),
-                ContentLength(length) => *value = length.into(),
-                _ => {}
-            }
-        }
-        fields
+        self.fields.clone()
     }
-}
 
-/// The field without its number.
-const fn blank(field: ReplyField) -> ReplyField {
-    match field {
-        Ttl(_) => Ttl(0),
-        ContentLength(_) => ContentLength(0),
-        other => other,
+    /// Renders the numbers that are others now; or all of it, if more than that is.
+    fn fit(&mut self, shape: Vec<ReplyField>, dates: [i64; 2], stamp: Stamp) {
+        let kinds = self.shape.iter().map(mem::discriminant);
+        if self.dates == dates && shape.iter().map(mem::discriminant).eq(kinds) {
+            let both = self.shape.iter().zip(&shape);
+            for (value, (last, field)) in self.fields.values_mut().zip(both) {
+                if last != field {
+                    *value = rendered(*field, stamp).1;
+                }
+            }
+        } else {
+            self.fields = shape.iter().map(|field| rendered(*field, stamp)).collect();
+        }
+        (self.shape, self.dates) = (shape, dates);
     }
 }
 

@@ -15,23 +15,23 @@ pub struct HostNames {
 }
 
 impl HostNames {
-    /// The service's own addresses and `localhost`, then what is bound, then what settings add.
+    /// What is bound, the service's own addresses and `localhost`, then what settings add.
     #[must_use]
     pub fn new(
         bound: impl IntoIterator<Item = IpAddr>,
         more: impl IntoIterator<Item = String>,
     ) -> Self {
-        let mut own = Self {
-            names: vec!["localhost".to_owned()],
-            addresses: vec![
-                IpAddr::from([169, 254, 169, 254]),
-                IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
-            ],
-            spelled: Vec::new(),
-        };
         // An unspecified address names every host at once, so it names none.
         let named = bound.into_iter().filter(|address| !address.is_unspecified());
-        own.addresses.extend(named.map(|address| address.to_canonical()));
+        let service = [
+            IpAddr::from([169, 254, 169, 254]),
+            IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
+        ];
+        let mut own = Self {
+            names: vec!["localhost".to_owned()],
+            addresses: named.map(|address| address.to_canonical()).chain(service).collect(),
+            spelled: Vec::new(),
+        };
         for name in more {
             match address(&name) {
                 Some(address) => own.addresses.push(address),

@@ -63,7 +63,9 @@ impl SecurityCredentials {
 #[derive(Clone)]
 pub struct Tree {
     versions: Resource,
-    /// In the order of their paths.
+    /// Where the credentials are: what is asked for most, and so found first.
+    credentials: (Box<str>, Resource),
+    /// The others, in the order of their paths.
     resources: Box<[(Box<str>, Resource)]>,
     modified: Timestamp,
 }
@@ -81,12 +83,11 @@ impl Tree {
     pub fn new(facts: &Facts, snapshot: Option<&Snapshot>, outcome: &Outcome) -> Self {
         let modified = snapshot.map_or(facts.since, |snapshot| snapshot.obtained);
         let instance = Instance::new(facts);
-        let mut leaves = leaves(facts, &instance, modified);
-        leaves.push((
-            format!("meta-data/iam/security-credentials/{}", facts.role_name),
-            Resource::SecurityCredentials(SecurityCredentials::new(facts, snapshot, outcome)),
-        ));
-        let directories = directories(leaves.iter().map(|(path, _)| path.as_str()));
+        let leaves = leaves(facts, &instance, modified);
+        let credentials = SecurityCredentials::new(facts, snapshot, outcome);
+        let place = format!("meta-data/iam/security-credentials/{}", facts.role_name);
+        let paths = leaves.iter().map(|(path, _)| path.as_str()).chain([&*place]);
+        let directories = directories(paths);
         let listings = directories.into_iter().map(|(path, list)| (path, value(list)));
         let mut resources: Vec<_> = leaves
             .into_iter()
@@ -96,6 +97,7 @@ impl Tree {
         resources.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self {
             versions: value(version::listing()),
+            credentials: (place.into(), Resource::SecurityCredentials(credentials)),
             resources: resources.into_boxed_slice(),
             modified,
         }
@@ -115,6 +117,9 @@ impl Tree {
         let (version, path) = names.split_once('/').unwrap_or((names, ""));
         if !version::is_known(version) {
             return None;
+        }
+        if *self.credentials.0 == *path {
+            return Some(&self.credentials.1);
         }
         let place = self.resources.binary_search_by(|(own, _)| (**own).cmp(path)).ok()?;
         self.resources.get(place).map(|(_, resource)| resource)
