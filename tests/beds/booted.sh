@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# A booted Debian 12, sourced after common.sh: systemd is PID 1 in a container with
-# a network of its own, and writes are forgotten. The root file system is made once,
-# in $ROOTFS (default ~/.cache/assumed/bookworm).
+# A booted Debian ($suite, default bookworm), sourced after common.sh: systemd is PID 1
+# in a container with a network of its own, and writes are forgotten. The root file system
+# is made once, in $ROOTFS (default ~/.cache/assumed/SUITE).
 
-rootfs=${ROOTFS:-${XDG_CACHE_HOME:-$HOME/.cache}/assumed/bookworm}
+suite=${suite:-bookworm}
+rootfs=${ROOTFS:-${XDG_CACHE_HOME:-$HOME/.cache}/assumed/$suite}
 machine=assumed$$
 
 root_file_system() {
@@ -11,8 +12,8 @@ root_file_system() {
     [ -d "$rootfs/usr" ] && return
     mkdir -p "$(dirname "$rootfs")"
     local packages=systemd,systemd-sysv,dbus,iproute2,python3-minimal,curl,libpam-systemd,dbus-user-session
-    mmdebstrap --quiet --variant=minbase --include="$packages" bookworm "$rootfs" >"$scratch/debian" 2>&1 ||
-        { rm -rf "$rootfs"; skip "no Debian 12: $(tail -1 "$scratch/debian")"; }
+    mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" "$rootfs" >"$scratch/debian" 2>&1 ||
+        { rm -rf "$rootfs"; skip "no Debian $suite: $(tail -1 "$scratch/debian")"; }
 }
 
 shut_down() {
