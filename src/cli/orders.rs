@@ -100,12 +100,28 @@ pub(super) struct Lock {
     /// Wipe what a human once entered, too
     #[arg(long)]
     forget: bool,
+    /// Only if `events.suspend` asks for it: the machine goes to sleep
+    #[arg(long, conflicts_with = "forget")]
+    for_suspend: bool,
 }
 
 pub(super) fn lock(lock: &Lock, globals: &Globals) -> Result<ExitCode, Fatal> {
+    if lock.for_suspend {
+        return suspend(globals);
+    }
     let order = json!({"forget": lock.forget});
     let _: Value = Daemon::find(globals)?.post("/v1/lock", &order)?;
     done(globals, "locked", "locked: everything is wiped; `assumed unlock` assumes anew");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn suspend(globals: &Globals) -> Result<ExitCode, Fatal> {
+    let told: Value = Daemon::find(globals)?.post("/v1/suspend", &json!({}))?;
+    match told.get("locked") {
+        _ if globals.json => say_json(&told),
+        Some(Value::Bool(true)) => say("locked before the machine sleeps\n"),
+        _ => say("not locked: events.suspend does not ask for it\n"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,5 @@
-//! Who else is told when a human is needed, and how early.
+//! Who else is told when a human is needed, and how early; and what happens when
+//! the machine goes to sleep.
 
 use std::time::Duration;
 
@@ -18,11 +19,35 @@ pub struct Events {
     pub notify: bool,
     /// How long before a session ends that only a human can renew.
     pub lead: Duration,
+    /// What the machine's going to sleep does.
+    pub suspend: OnSuspend,
+}
+
+/// What is done before the machine sleeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnSuspend {
+    /// Nothing: credentials run on, and are renewed when it wakes up.
+    #[default]
+    Ignore,
+    /// Everything is wiped and refused until somebody unlocks.
+    Lock,
+    /// What a human once entered is wiped, too.
+    Forget,
+}
+
+impl OnSuspend {
+    fn named(name: &str) -> Self {
+        match name {
+            "lock" => Self::Lock,
+            "forget" => Self::Forget,
+            _ => Self::Ignore,
+        }
+    }
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { command: None, notify: true, lead: LEAD }
+        Self { command: None, notify: true, lead: LEAD, suspend: OnSuspend::default() }
     }
 }
 
@@ -35,6 +60,10 @@ impl Events {
             command: (!words.is_empty()).then_some(CommandLine::Words(words)),
             notify: document.get("events.notify").is_none_or(|flag| flag.text == "true"),
             lead: lead.and_then(|lead| values::duration(lead.text).ok()).unwrap_or(LEAD),
+            suspend: document
+                .get("events.suspend")
+                .map(|said| OnSuspend::named(said.text))
+                .unwrap_or_default(),
         }
     }
 }

@@ -36,7 +36,7 @@ mod values;
 pub use crate::environment::{Environment, ProfilePaths};
 pub use bare_default::without_default_credentials;
 pub use control::{Control, SOCKET, Whereabouts};
-pub use events::Events;
+pub use events::{Events, OnSuspend};
 pub use file::{KEYS, Key, Kind, LEAVES};
 pub use inputs::{Caller, ConfigFile, Inputs, Overrides};
 pub use listen::{Cidr, Listen, ListenKind};

@@ -163,6 +163,10 @@ impl Host {
                 Ok(done())
             }
             Order::Lock { forget } => steer.lock(forget).map(|()| done()),
+            Order::Suspend => {
+                let locked = steer.suspend()?;
+                Ok(answered(200, &json!({"locked": locked})))
+            }
             Order::Unlock => steer.unlock().map(|()| done()),
             Order::Credentials(role) => {
                 steer.credentials(role.as_deref()).await.map(|held| secret(&held))

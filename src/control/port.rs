@@ -62,6 +62,13 @@ pub trait Steer: Send + Sync + 'static {
     /// Where it would not last over a restart; it holds all the same.
     fn lock(&self, forget: bool) -> Result<(), Refusal>;
 
+    /// The machine goes to sleep: locks where the settings ask for it, and says whether
+    /// it did.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    fn suspend(&self) -> Result<bool, Refusal>;
+
     /// Serves again, with credentials that are assumed anew.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::consumption::Mint;
 use super::orders::Order;
 use super::sessions::Sessions;
 use crate::clock::{Clock, Now};
-use crate::config::{Events, RoleSettings};
+use crate::config::{Events, OnSuspend, RoleSettings};
 use crate::control::{
     Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
 };
@@ -138,6 +138,15 @@ impl Steer for Steering {
                 )
                 .hint("the daemon needs a state directory that it can write"))
             }
+        }
+    }
+
+    fn suspend(&self) -> Result<bool, Refusal> {
+        let asked = self.shown.borrow().events.suspend;
+        match asked {
+            OnSuspend::Ignore => Ok(false),
+            OnSuspend::Lock => self.lock(false).map(|()| true),
+            OnSuspend::Forget => self.lock(true).map(|()| true),
         }
     }
 

@@ -134,6 +134,7 @@ pub const KEYS: &[Key] = &[
     key("events.command[]", Kind::Verbatim, "a command that is told when a human is needed", "none", "\"/usr/local/bin/tell-me\""),
     key("events.notify", Kind::Flag, "shows a notification on the desktop, where there is one", "`true`", "true"),
     key("events.lead", Kind::Span, "how long before a session with MFA ends it is told", "`15m`", "\"15m\""),
+    key("events.suspend", Kind::Choice(&["ignore", "lock", "forget"]), "what is done before the machine sleeps", "`ignore`", "\"lock\""),
 
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json", "journal"]), "how log lines look", "`text`", "\"text\""),
