@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::shipped::{self, SYSUSERS, Shipped, TMPFILES};
+use super::shipped::{self, SUSPEND, SYSUSERS, Shipped, TMPFILES};
 use super::step::{Order, Step};
 use super::{Machine, Scope, Seal, UnitState, Wish, seal, unit};
 
@@ -76,12 +76,13 @@ fn files(wish: &Wish, machine: &Machine) -> Vec<Step> {
     steps
 }
 
-/// Accounts and folders come with a package; an account may be there before us.
+/// Accounts, folders and the lock come with a package; an account may be there before us.
 fn is_superfluous(file: &Shipped, scope: &Scope, machine: &Machine) -> bool {
     let is_account = file.path == Path::new(SYSUSERS);
     let is_packaged = machine.foreign.contains_key(&scope.service());
     is_account && machine.has_account && !machine.owns(&file.path)
-        || is_packaged && (is_account || file.path == Path::new(TMPFILES))
+        || is_packaged
+            && (is_account || file.path == Path::new(TMPFILES) || file.path.ends_with(SUSPEND))
 }
 
 fn uses(file: &Shipped, machine: &Machine) -> Step {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::plan::{places, systemctl};
-use super::shipped::{self, LINK, SYSUSERS, TMPFILES};
+use super::shipped::{self, LINK, SUSPEND, SYSUSERS, TMPFILES};
 use super::step::{Order, Step};
 use super::{Machine, Scope, Seal, UnitState, developer};
 
@@ -31,6 +31,10 @@ pub fn uninstall(scope: &Scope, machine: &Machine) -> Vec<Step> {
         let with_link = units.iter().any(|unit| unit == LINK);
         let disable = [vec!["--now".to_owned()], units.clone()].concat();
         steps.push(Step::Run(systemctl(scope, "disable", disable)));
+        if !scope.is_user() && !machine.others.is_empty() {
+            // It went with our units (`Also=`).
+            steps.push(Step::Run(systemctl(scope, "enable", vec![SUSPEND.to_owned()])));
+        }
         if with_link {
             let what = vec!["--what=state".to_owned(), LINK.to_owned()];
             steps.push(Step::Run(systemctl(scope, "clean", what).may_fail()));
@@ -95,8 +99,8 @@ fn is_shared(unit: &str, machine: &Machine) -> bool {
 
 fn is_shared_file(path: &Path, scope: &Scope, machine: &Machine) -> bool {
     let is_choice = path == shipped::choices(scope, &machine.folder);
-    let is_link = path.ends_with(LINK);
+    let is_common = path.ends_with(LINK) || path.ends_with(SUSPEND);
     let developers = machine.others.iter().any(|socket| developer(socket).is_some());
-    let is_template = matches!(scope, Scope::Developer(_)) && !is_link && !is_choice;
-    is_link && !machine.others.is_empty() || is_template && developers
+    let is_template = matches!(scope, Scope::Developer(_)) && !is_common && !is_choice;
+    is_common && !machine.others.is_empty() || is_template && developers
 }

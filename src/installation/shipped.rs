@@ -6,6 +6,8 @@ use super::Scope;
 
 /// The unit that puts the address on `lo`; the machine and developers share it.
 pub(super) const LINK: &str = "assumed-link.service";
+/// The unit that locks before sleep; shared in the same way, and enabled with the others.
+pub(super) const SUSPEND: &str = "assumed-suspend.service";
 /// Makes the daemon's own user.
 pub(super) const SYSUSERS: &str = "/etc/sysusers.d/assumed.conf";
 /// Makes the folder of its settings.
@@ -38,6 +40,7 @@ pub(super) fn files(scope: &Scope, folder: &Path, version: u32) -> Vec<Shipped> 
     };
     let other = |path: &str, text| Shipped { path: folder.join(path), text, unit: None };
     let link = || unit(LINK, include_str!("../../systemd/assumed-link.service"));
+    let suspend = || other(SUSPEND, include_str!("../../systemd/assumed-suspend.service"));
     let mut files = match scope {
         Scope::User => vec![
             unit("assumed.socket", include_str!("../../systemd/user/assumed.socket")),
@@ -47,11 +50,13 @@ pub(super) fn files(scope: &Scope, folder: &Path, version: u32) -> Vec<Shipped> 
             other(SYSUSERS, include_str!("../../systemd/sysusers.conf")),
             other(TMPFILES, include_str!("../../systemd/tmpfiles.conf")),
             link(),
+            suspend(),
             unit("assumed.socket", include_str!("../../systemd/assumed.socket")),
             unit("assumed.service", include_str!("../../systemd/assumed.service")),
         ],
         Scope::Developer(_) => vec![
             link(),
+            suspend(),
             unit("assumed@.socket", include_str!("../../systemd/assumed@.socket")),
             unit("assumed@.service", include_str!("../../systemd/assumed@.service")),
         ],

@@ -87,6 +87,7 @@ fn the_machine_gets_an_account_a_link_and_its_daemon() {
 write    /etc/sysusers.d/assumed.conf
 write    /etc/tmpfiles.d/assumed.conf
 write    /etc/systemd/system/assumed-link.service
+write    /etc/systemd/system/assumed-suspend.service
 write    /etc/systemd/system/assumed.socket
 write    /etc/systemd/system/assumed.service
 run      systemd-sysusers /etc/sysusers.d/assumed.conf
@@ -261,7 +262,10 @@ fn what_another_developer_needs_stays() {
     assert!(text.starts_with(
         "run      systemctl disable --now assumed@alice.socket assumed@alice.service\n"
     ));
-    for file in ["assumed-link.service", "assumed@.socket", "assumed@.service"] {
+    assert!(text.contains("run      systemctl enable assumed-suspend.service\n"));
+    let files =
+        ["assumed-link.service", "assumed-suspend.service", "assumed@.socket", "assumed@.service"];
+    for file in files {
         assert!(text.contains(&format!("keep     {MACHINE}/{file}: others need it\n")), "{text}");
     }
 }
