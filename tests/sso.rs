@@ -1,4 +1,4 @@
-//! IAM Identity Center, from a login of the AWS CLI to what is served: against a
+//! Logins of the AWS CLI, from the file that it writes to what is served: against a
 //! portal of our own, on the whole program.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -9,11 +9,12 @@ mod portal;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use assumed::clock::{Clock, SystemClock};
 use common::client::Client;
-use common::control::verb;
+use common::control::{Done, verb};
 use common::program::{Daemon, Home};
 use jiff::{SignedDuration, Timestamp};
 use portal::Portal;
@@ -88,7 +89,7 @@ impl Rig {
 
     fn cache(&self) -> String {
         let name = if self.form == Form::Session { "corp" } else { START };
-        format!(".aws/sso/cache/{}.json", sha1(name))
+        format!(".aws/sso/cache/{}.json", hex(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, name))
     }
 
     fn cached(&self) -> Value {
@@ -138,8 +139,8 @@ fn seconds(time: Timestamp) -> String {
 }
 
 /// The CLI names its files so.
-fn sha1(name: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, name.as_bytes());
+fn hex(algorithm: &'static ring::digest::Algorithm, name: &str) -> String {
+    let digest = ring::digest::digest(algorithm, name.as_bytes());
     digest.as_ref().iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
@@ -301,5 +302,71 @@ fn nobody_looks_for_logins_while_none_is_waited_for() {
     verb(&rig.home, &["refresh"]).well();
     assert!(!daemon.log().contains("\"login\""), "{}", daemon.log());
     assert_eq!(rig.portal.asked().len(), 1);
+    rig.end(daemon);
+}
+
+/// What `aws login` leaves, good for an hour.
+fn console_login() -> String {
+    let ends = seconds(SystemClock.now().wall + HOUR);
+    json!({
+        "accessToken": {
+            "accessKeyId": "ASIACONSOLE",
+            "secretAccessKey": "hush-secret-key",
+            "sessionToken": "hush-session-token",
+            "accountId": "123456789012",
+            "expiresAt": ends,
+        },
+        "tokenType": "aws_sigv4",
+        "refreshToken": "hush-refresh",
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "dpopKey": "hush-client-secret",
+    })
+    .to_string()
+}
+
+#[test]
+fn a_login_to_the_console_is_waited_for_noticed_and_served() {
+    const SESSION: &str = "arn:aws:iam::123456789012:user/jane";
+    let rig = Rig::new(Form::Session);
+    let config = format!("[profile dev]\nlogin_session = {SESSION}\nregion = eu-central-1\n");
+    rig.home.put(".aws/config", &config);
+    let (mut daemon, client) = rig.start();
+    let line = daemon.event("waiting");
+    assert_eq!(line["hint"], "run `aws login --profile dev`");
+    assert_eq!(verb(&rig.home, &["status", "--json"]).json()["roles"][0]["needs"]["what"], "login");
+    let file = hex(&ring::digest::SHA256, SESSION);
+    rig.home.put(&format!(".aws/login/cache/{file}.json"), &console_login());
+    daemon.event("login");
+    daemon.event("rotated");
+    assert_eq!(client.key_id(), "ASIACONSOLE");
+    assert_eq!(client.credentials().json()["Token"], "hush-session-token");
+    assert_eq!(rig.portal.asked().len(), 0);
+    rig.end(daemon);
+}
+
+#[test]
+fn the_verb_logs_in_by_the_cli_and_shows_what_is_served() {
+    let rig = Rig::new(Form::Session);
+    let (mut daemon, client) = rig.start();
+    daemon.event("waiting");
+    let bin = rig.home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let cache = rig.home.path().join(rig.cache());
+    let script = format!(
+        "#!/bin/sh\ntest \"$*\" = 'sso login --profile dev' || exit 9\n\
+         mkdir -p {0} && cp {1} {2}\n",
+        cache.parent().unwrap().display(),
+        rig.home.path().join("login").display(),
+        cache.display()
+    );
+    rig.log_in(HOUR);
+    fs::rename(&cache, rig.home.path().join("login")).unwrap();
+    let aws = bin.join("aws");
+    fs::write(&aws, script).unwrap();
+    fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let told = Done::of(rig.home.command(&["login"]).env("PATH", path)).well();
+    assert!(told.starts_with("dev: generation "), "{told}");
+    client.key_id();
     rig.end(daemon);
 }
