@@ -6,6 +6,7 @@
 
 mod account;
 mod copied;
+pub mod launchd;
 mod plan;
 mod removal;
 mod seal;
@@ -107,7 +108,7 @@ impl Scope {
     const fn hidden(&self) -> &'static [&'static str] {
         match self {
             Self::User => &[],
-            Self::Machine => &["/home", "/root", "/run/user", "/tmp", "/var/tmp"],
+            Self::Machine => &["/home", "/root", "/Users", "/run/user", "/tmp", "/var/tmp"],
             Self::Developer(_) => &["/tmp", "/var/tmp"],
         }
     }

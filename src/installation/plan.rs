@@ -5,6 +5,7 @@
 //! that somebody else brought, a distribution's package or the user, is used as
 //! it is; what was chosen goes into a drop-in beside it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::shipped::{self, SUSPEND, SYSUSERS, Shipped, TMPFILES};
@@ -59,7 +60,7 @@ fn files(wish: &Wish, machine: &Machine) -> Vec<Step> {
         let step = match foreign {
             Some(_) => uses(&file, machine),
             None if is_superfluous(&file, scope, machine) => continue,
-            None => settled(file.path.clone(), &text, machine),
+            None => settled(file.path.clone(), &text, &machine.texts),
         };
         if is_service {
             let kept = machine.texts.get(&file.path).filter(|_| matches!(step, Step::Keep { .. }));
@@ -69,7 +70,7 @@ fn files(wish: &Wish, machine: &Machine) -> Vec<Step> {
     }
     let path = shipped::choices(scope, &machine.folder);
     match unit::choices(wish, &service, &machine.home) {
-        Some(text) => steps.push(settled(path, &text, machine)),
+        Some(text) => steps.push(settled(path, &text, &machine.texts)),
         None if machine.owns(&path) => steps.push(Step::Remove { path }),
         None => {}
     }
@@ -93,9 +94,9 @@ fn uses(file: &Shipped, machine: &Machine) -> Step {
     }
 }
 
-fn settled(path: PathBuf, text: &str, machine: &Machine) -> Step {
+pub(super) fn settled(path: PathBuf, text: &str, texts: &BTreeMap<PathBuf, String>) -> Step {
     let text = seal(text);
-    match machine.texts.get(&path) {
+    match texts.get(&path) {
         Some(found) if *found == text => Step::Already { what: path.display().to_string() },
         Some(found) => match Seal::of(found) {
             Seal::Ours => Step::Write { path, text },

@@ -8,7 +8,7 @@ use super::step::{Order, Step};
 use super::{Machine, Scope, Seal, UnitState, developer};
 
 /// What a daemon keeps in its state directory.
-const STATE: [&str; 6] =
+pub(super) const STATE: [&str; 6] =
     ["lock", "token.key", "locked", "container.port", "consumers.json", "control.sock"];
 /// Where the machine's settings are.
 const SETTINGS: &str = "/etc/assumed";

@@ -52,8 +52,8 @@ pub enum Step {
 /// One command of the system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Order {
-    /// Its bare name.
-    pub tool: &'static str,
+    /// Its bare name, or its place where it is not the system's.
+    pub tool: String,
     /// What it is told.
     pub arguments: Vec<String>,
     /// The units whose journal says why, should it fail.
@@ -64,8 +64,8 @@ pub struct Order {
 }
 
 impl Order {
-    pub(super) fn new(tool: &'static str, arguments: Vec<String>) -> Self {
-        Self { tool, arguments, starts: Vec::new(), may_fail: false }
+    pub(super) fn new(tool: impl Into<String>, arguments: Vec<String>) -> Self {
+        Self { tool: tool.into(), arguments, starts: Vec::new(), may_fail: false }
     }
 
     pub(super) fn starting(mut self, units: Vec<String>) -> Self {

@@ -14,6 +14,7 @@ pub(super) fn named(name: &str) -> Result<Account, Fatal> {
 
 /// The same, where there is one.
 pub(super) fn find(name: &str) -> Result<Option<Account>, Fatal> {
-    let output = tools::run("getent", &["passwd".to_owned(), name.to_owned()])?;
+    let (tool, word) = if cfg!(target_os = "macos") { ("id", "-P") } else { ("getent", "passwd") };
+    let output = tools::run(tool, &[word.to_owned(), name.to_owned()])?;
     Ok(Account::parse(&String::from_utf8_lossy(&output.stdout)))
 }

@@ -93,7 +93,7 @@ fn unless_gone(done: io::Result<()>) -> io::Result<()> {
 }
 
 fn run(order: &Order, scope: &Scope) -> Result<(), Fatal> {
-    let output = match tools::run(order.tool, &order.arguments) {
+    let output = match tools::run(&order.tool, &order.arguments) {
         Ok(output) => output,
         Err(_) if order.may_fail => return Ok(()),
         Err(fatal) => return Err(fatal),

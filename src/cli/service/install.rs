@@ -1,18 +1,20 @@
 //! `assumed service install`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Whose, carry, facts, look, trouble};
+use super::ground::Ground;
+use super::{Whose, carry, launchd, look, trouble};
 use crate::cli::Globals;
 use crate::cli::inputs::{self, Sources};
 use crate::cli::reach::{say, say_json, sources};
 use crate::config::Overrides;
 use crate::environment::Environment;
 use crate::fatal::{Exit, Fatal};
-use crate::installation::{self, Copied, Left, Machine, Scope, Wish};
+use crate::installation::{Copied, Left, Scope, Wish};
 
 /// The settings of the machine's daemon.
 const SETTINGS: &str = "/etc/assumed/config.toml";
@@ -34,24 +36,28 @@ pub(super) fn main(install: &Install, globals: &Globals) -> Result<ExitCode, Fat
     if !install.dry_run {
         trouble::permitted(&scope, "install")?;
     }
-    let machine = facts::gather(&scope)?;
-    trouble::reachable(&scope, &machine.program)?;
-    trouble::unclaimed(&scope, &machine, globals)?;
+    let ground = Ground::of(&scope)?;
+    trouble::reachable(&scope, ground.program())?;
+    trouble::unclaimed(&scope, &ground, globals)?;
     let copied = copied(&scope);
     let wish = install.wish(scope, &copied, globals);
-    valid(&wish, &machine, &copied)?;
-    let steps = installation::install(&wish, &machine);
+    valid(&wish, ground.home(), &copied)?;
+    let steps = ground.install(&wish);
     if !globals.json {
-        say(&heading(&wish, &machine, &copied));
+        say(&heading(&wish, ground.program(), &copied));
     }
     let done = carry::out(&steps, &wish.scope, install.dry_run, globals.json);
     let ready = done.is_ok() && !install.dry_run;
-    let status = ready.then(|| look::daemon(&wish.scope)).flatten();
+    let status = match ground {
+        _ if !ready => None,
+        Ground::Systemd(_) => look::daemon(&wish.scope),
+        Ground::Launchd(_) => launchd::ready(&wish.scope),
+    };
     if globals.json {
         say_json(&json!({
             "scope": wish.scope.flag(),
             "dry_run": install.dry_run,
-            "program": machine.program,
+            "program": ground.program(),
             "copied": copied.taken.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "left": copied.left.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "steps": steps,
@@ -81,7 +87,7 @@ fn copied(scope: &Scope) -> Copied {
 }
 
 /// Refuses what the daemon itself would refuse, before anything is written.
-fn valid(wish: &Wish, machine: &Machine, copied: &Copied) -> Result<(), Fatal> {
+fn valid(wish: &Wish, home: &Path, copied: &Copied) -> Result<(), Fatal> {
     if wish.scope == Scope::Machine {
         // Its keys may be encrypted, and are not ours to see: the start will tell.
         let needs = wish.profile.is_none() && wish.config.is_none();
@@ -90,7 +96,7 @@ fn valid(wish: &Wish, machine: &Machine, copied: &Copied) -> Result<(), Fatal> {
     }
     let overrides = Overrides { profile: wish.profile.clone(), ..Overrides::default() };
     let sources = Sources::new(overrides, wish.config.as_deref(), false);
-    let read = sources.seeing(environment(wish, machine)).read();
+    let read = sources.seeing(environment(wish, home)).read();
     let Err(mistakes) = read else { return Ok(()) };
     let fatal = inputs::wrong(&mistakes);
     let has_keys = copied.left.iter().any(|(_, left)| *left == Left::Key);
@@ -107,8 +113,8 @@ fn no_settings() -> Fatal {
 }
 
 /// What the service will see.
-fn environment(wish: &Wish, machine: &Machine) -> Environment {
-    let own = ("HOME".to_owned(), machine.home.display().to_string());
+fn environment(wish: &Wish, home: &Path) -> Environment {
+    let own = ("HOME".to_owned(), home.display().to_string());
     let environment: Environment = wish.variables.iter().cloned().chain([own]).collect();
     match &wish.scope {
         Scope::Developer(name) => environment.with("USER", name),
@@ -116,12 +122,12 @@ fn environment(wish: &Wish, machine: &Machine) -> Environment {
     }
 }
 
-fn heading(wish: &Wish, machine: &Machine, copied: &Copied) -> String {
+fn heading(wish: &Wish, program: &Path, copied: &Copied) -> String {
     let mut lines = vec![format!(
         "service  {} on {}, by {}",
         wish.scope.service(),
         wish.scope.address(),
-        machine.program.display()
+        program.display()
     )];
     lines.extend(wish.profile.iter().map(|profile| format!("profile  {profile}")));
     lines.extend(wish.config.iter().map(|path| format!("settings {}", path.display())));

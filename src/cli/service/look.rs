@@ -3,18 +3,20 @@
 use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Whose, facts, tools};
+use super::manager::{Manager, present};
+use super::{Whose, ground, launchd, systemd, tools};
 use crate::cli::Globals;
 use crate::cli::reach::{Daemon, say, say_json};
 use crate::cli::status::paint;
 use crate::config::SOCKET;
 use crate::control::Refusal;
 use crate::fatal::{Exit, Fatal};
+use crate::installation::launchd::log;
 use crate::installation::{Scope, UnitState, developer};
 use crate::status::Status;
 use crate::sys::identity;
@@ -33,10 +35,8 @@ pub(super) struct Logs {
 
 pub(super) fn status(whose: &Whose, globals: &Globals) -> Result<ExitCode, Fatal> {
     let scope = installed(whose)?;
-    let units = facts::units(&scope)?;
-    if !units.iter().any(|unit| unit.name == scope.service() && unit.is_there()) {
-        return Err(none(&scope));
-    }
+    let units = ground::units(&scope)?;
+    let service = units.last().filter(|unit| unit.is_there()).ok_or_else(|| none(&scope))?;
     let daemon = daemon(&scope);
     if globals.json {
         say_json(&json!({"scope": scope.flag(), "units": units, "daemon": daemon}));
@@ -44,12 +44,21 @@ pub(super) fn status(whose: &Whose, globals: &Globals) -> Result<ExitCode, Fatal
         say(&table(&units));
         say(&format!("\n{}", told(daemon.as_ref(), &scope)?));
     }
-    let serves = units.iter().any(|unit| unit.name == scope.service() && unit.is_active());
-    Ok(if serves { ExitCode::SUCCESS } else { Exit::Unavailable.into() })
+    Ok(if service.is_active() { ExitCode::SUCCESS } else { Exit::Unavailable.into() })
 }
 
 pub(super) fn logs(logs: &Logs, globals: &Globals) -> Result<ExitCode, Fatal> {
     let scope = installed(&logs.whose)?;
+    let mut command = match present()? {
+        Manager::Systemd => journal(logs, &scope, globals.json)?,
+        Manager::Launchd => tail(logs, &scope)?,
+    };
+    // From here on it is that program that the user speaks to.
+    let error = command.exec();
+    Err(Fatal::new(Exit::Unavailable, format!("{}: {error}", command.get_program().display())))
+}
+
+fn journal(logs: &Logs, scope: &Scope, json: bool) -> Result<Command, Fatal> {
     let mut command = tools::command("journalctl")?;
     command.args(["--no-pager", "-n", &logs.lines.to_string()]);
     for unit in scope.units() {
@@ -58,30 +67,42 @@ pub(super) fn logs(logs: &Logs, globals: &Globals) -> Result<ExitCode, Fatal> {
     if logs.follow {
         command.arg("--follow");
     }
-    if globals.json {
+    if json {
         command.args(["-o", "json"]);
     }
-    // From here on it is journalctl that the user speaks to.
-    let error = command.exec();
-    Err(Fatal::new(Exit::Unavailable, format!("journalctl cannot be run: {error}")))
+    Ok(command)
+}
+
+/// launchd keeps lines in a file; `-F` finds it again when it is cut.
+fn tail(logs: &Logs, scope: &Scope) -> Result<Command, Fatal> {
+    let mut command = tools::command("tail")?;
+    command.args(["-n", &logs.lines.to_string()]);
+    if logs.follow {
+        command.arg("-F");
+    }
+    command.arg(log(&launchd::owner(scope)?.home));
+    Ok(command)
 }
 
 /// The scope that was named, else the first that is installed here.
 fn installed(whose: &Whose) -> Result<Scope, Fatal> {
     if let Some(scope) = whose.named()? {
-        if scope.is_user() {
-            facts::user_manager()?;
+        if scope.is_user() && present()? == Manager::Systemd {
+            systemd::user_manager()?;
         }
         return Ok(scope);
     }
-    let has = |scope: &Scope| {
-        let units = facts::units(scope).unwrap_or_default();
-        units.iter().any(|unit| unit.name == scope.socket() && unit.is_there())
-    };
-    if identity::user_id() != 0 && facts::user_manager().is_ok() && has(&Scope::User) {
+    if present()? == Manager::Launchd {
         return Ok(Scope::User);
     }
-    let holder = facts::others(&Scope::User).into_iter().next();
+    let has = |scope: &Scope| {
+        let units = ground::units(scope).unwrap_or_default();
+        units.iter().any(|unit| unit.name == scope.socket() && unit.is_there())
+    };
+    if identity::user_id() != 0 && systemd::user_manager().is_ok() && has(&Scope::User) {
+        return Ok(Scope::User);
+    }
+    let holder = systemd::others(&Scope::User).into_iter().next();
     let holder = holder.map(|socket| {
         developer(&socket).map_or(Scope::Machine, |name| Scope::Developer(name.to_owned()))
     });
@@ -99,8 +120,14 @@ fn none(scope: &Scope) -> Fatal {
 /// What the daemon of this scope says of itself, where it can be asked.
 pub(super) fn daemon(scope: &Scope) -> Option<Status> {
     let own = std::env::var_os("ASSUMED_CONTROL").filter(|_| scope.is_user());
-    let runtime = if scope.is_user() { tools::runtime() } else { "/run".into() };
-    let socket = own.map_or_else(|| runtime.join("assumed").join(SOCKET), PathBuf::from);
+    let socket = match (own, present().ok()?) {
+        (Some(own), _) => PathBuf::from(own),
+        (None, Manager::Launchd) => launchd::control(scope)?,
+        (None, Manager::Systemd) => {
+            let runtime = if scope.is_user() { tools::runtime() } else { "/run".into() };
+            runtime.join("assumed").join(SOCKET)
+        }
+    };
     Daemon::at(socket).ok()?.get("/v1/status").ok()
 }
 
@@ -109,7 +136,7 @@ pub(super) fn told(daemon: Option<&Status>, scope: &Scope) -> Result<String, Fat
     if let Some(status) = daemon {
         return Ok(status.table(paint()));
     }
-    let units = facts::units(scope)?;
+    let units = ground::units(scope)?;
     let said = units.into_iter().find_map(|unit| unit.status);
     Ok(said.map(|status| format!("{status}\n")).unwrap_or_default())
 }

@@ -9,10 +9,22 @@ use crate::fatal::{Exit, Fatal};
 const SYSTEMD: &str = "/run/systemd/system";
 const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
-/// Refuses where no manager could keep the daemon.
-pub(super) fn present() -> Result<(), Fatal> {
+/// Who keeps daemons here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manager {
+    /// Linux's.
+    Systemd,
+    /// macOS's.
+    Launchd,
+}
+
+/// The one of this machine.
+pub(super) fn present() -> Result<Manager, Fatal> {
+    if cfg!(target_os = "macos") {
+        return Ok(Manager::Launchd);
+    }
     if Path::new(SYSTEMD).is_dir() {
-        return Ok(());
+        return Ok(Manager::Systemd);
     }
     let kernel = fs::read_to_string(KERNEL).unwrap_or_default();
     let hint = if is_wsl(&kernel) {

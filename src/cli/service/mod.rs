@@ -5,13 +5,16 @@
 
 mod account;
 mod carry;
-mod facts;
+mod ground;
 mod install;
+mod launchd;
 mod look;
 mod manager;
+mod systemd;
 mod tools;
 mod trouble;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -20,10 +23,11 @@ use serde_json::json;
 use super::Globals;
 use super::reach::say_json;
 use crate::fatal::{Exit, Fatal};
-use crate::installation::{self, Account, Scope};
+use crate::installation::{Account, Scope};
 use crate::sys::identity;
+use ground::Ground;
 
-/// Let systemd keep the daemon: install, remove, look at it
+/// Let systemd or launchd keep the daemon: install, remove, look at it
 ///
 /// Example: assumed service install --profile dev
 #[derive(Debug, Args)]
@@ -34,13 +38,13 @@ pub(super) struct Service {
 
 #[derive(Debug, Subcommand)]
 enum Order {
-    /// Write the units, enable and start them, and wait for the first credentials
+    /// Write the units or property lists, enable and start them, and wait for the first credentials
     Install(install::Install),
     /// Stop the daemon, and take away what `install` wrote
     Uninstall(Uninstall),
     /// Show the units, what they were given, and how the daemon stands
     Status(Whose),
-    /// Show the journal of the units
+    /// Show what they log
     Logs(look::Logs),
 }
 
@@ -83,14 +87,20 @@ fn remove(uninstall: &Uninstall, globals: &Globals) -> Result<ExitCode, Fatal> {
     if !uninstall.dry_run {
         trouble::permitted(&scope, "uninstall")?;
     }
-    let machine = facts::gather(&scope)?;
-    let steps = installation::uninstall(&scope, &machine);
+    let steps = Ground::of(&scope)?.uninstall(&scope);
     let done = carry::out(&steps, &scope, uninstall.dry_run, globals.json);
     if globals.json {
         say_json(&json!({"scope": scope.flag(), "dry_run": uninstall.dry_run, "steps": steps}));
     }
     done?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// This program, absolute.
+fn program() -> Result<PathBuf, Fatal> {
+    std::env::current_exe().map_err(|error| {
+        Fatal::new(Exit::Unavailable, format!("this program does not know where it is: {error}"))
+    })
 }
 
 impl Whose {

@@ -10,8 +10,9 @@ use crate::sys::identity;
 /// The last is where NixOS has them.
 const PLACES: [&str; 5] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/run/current-system/sw/bin"];
 
-/// This program of the system, ready to be given arguments.
+/// This program of the system, or at this place, ready to be given arguments.
 pub(super) fn command(name: &str) -> Result<Command, Fatal> {
+    // What is absolute already stays as it is.
     let path = PLACES.iter().map(|place| Path::new(place).join(name)).find(|path| path.is_file());
     let path = path.ok_or_else(|| {
         Fatal::new(Exit::Unavailable, format!("there is no {name} on this machine"))

@@ -5,16 +5,17 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::Path;
 
-use super::{facts, tools};
+use super::ground::{self, Ground};
+use super::tools;
 use crate::cli::Globals;
 use crate::cli::reach::Daemon;
 use crate::fatal::{Exit, Fatal};
-use crate::installation::{Machine, Scope, UnitState};
+use crate::installation::{Scope, UnitState};
 use crate::status::Status;
 use crate::sys::identity;
 
 /// How much of the journal explains a failure.
-const LINES: &str = "8";
+const LINES: &str = "12";
 
 /// Whether this user may write what belongs to the machine.
 pub(super) fn permitted(scope: &Scope, verb: &str) -> Result<(), Fatal> {
@@ -43,19 +44,18 @@ pub(super) fn reachable(scope: &Scope, program: &Path) -> Result<(), Fatal> {
 }
 
 /// Whether the address is free, or ours already.
-pub(super) fn unclaimed(scope: &Scope, machine: &Machine, globals: &Globals) -> Result<(), Fatal> {
+pub(super) fn unclaimed(scope: &Scope, ground: &Ground, globals: &Globals) -> Result<(), Fatal> {
     let address = scope.address();
-    if let Some(other) = machine.others.first().filter(|_| !scope.is_user()) {
+    if let Some(rival) = ground.rival(scope) {
         return Err(Fatal::new(
             Exit::Unavailable,
-            format!("{other} has {address}, and one at a time can"),
+            format!("{rival} has {address}, and one at a time can"),
         )
-        .hint(format!("assumed service uninstall {} frees it", flag_of(other))));
+        .hint(format!("assumed service uninstall {} frees it", flag_of(rival))));
     }
-    let is_ours = machine.units.iter().any(|unit| unit.name == scope.socket() && unit.is_active());
     let taken =
         || TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
-    if is_ours || !taken() {
+    if ground.listens(scope) || !taken() {
         return Ok(());
     }
     let daemon = Daemon::find(globals).and_then(|daemon| daemon.get::<Status>("/v1/status"));
@@ -79,7 +79,7 @@ fn flag_of(socket: &str) -> String {
 
 /// Why these units did not start: what they say themselves, and the journal.
 pub(super) fn no_start(units: &[String], scope: &Scope) -> Fatal {
-    let units_now = facts::units(scope).unwrap_or_default();
+    let units_now = ground::units(scope).unwrap_or_default();
     let failed = |unit: &&UnitState| units.contains(&unit.name) && !unit.is_active();
     let unit = units_now.iter().find(failed);
     let name = unit.map_or_else(|| units.join(" "), |unit| unit.name.clone());
@@ -96,12 +96,13 @@ pub(super) fn no_start(units: &[String], scope: &Scope) -> Fatal {
 /// The state that things are left in.
 pub(super) fn undo(scope: &Scope) -> String {
     let user = if scope.is_user() { "--user " } else { "" };
-    format!(
-        "the units stay as they are: mend it, and `systemctl {user}restart {}`; \
-         or `assumed service uninstall {}`",
-        scope.service(),
-        scope.flag()
-    )
+    let again = if cfg!(target_os = "macos") {
+        "install again".to_owned()
+    } else {
+        format!("`systemctl {user}restart {}`", scope.service())
+    };
+    let flag = scope.flag();
+    format!("what was done stays: mend it, and {again}; or `assumed service uninstall {flag}`")
 }
 
 fn journal(units: &[String], scope: &Scope) -> String {

@@ -1,10 +1,10 @@
-//! The machine as a plan wants to know it. Reads, and changes nothing.
+//! A machine under systemd as a plan wants to know it. Reads, and changes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{account, tools};
+use super::{account, ground, program, tools};
 use crate::cli::inputs;
 use crate::environment::Environment;
 use crate::fatal::{Exit, Fatal};
@@ -44,8 +44,7 @@ pub(super) fn gather(scope: &Scope) -> Result<Machine, Fatal> {
     };
     let places = installation::places(scope, &machine);
     machine.foreign = foreign(&machine.units, &places);
-    machine.texts =
-        places.into_iter().filter_map(|place| Some((place.clone(), text(&place)?))).collect();
+    machine.texts = ground::texts(places);
     if *scope == Scope::Machine {
         machine.belongings =
             installation::belongings(&listing(Path::new("/etc/assumed")), &listing(&machine.state));
@@ -93,12 +92,6 @@ fn home(scope: &Scope, environment: &Environment) -> Result<PathBuf, Fatal> {
     }
 }
 
-fn program() -> Result<PathBuf, Fatal> {
-    std::env::current_exe().map_err(|error| {
-        Fatal::new(Exit::Unavailable, format!("this program does not know where it is: {error}"))
-    })
-}
-
 /// `systemd 252 (252.39-1~deb12u1)`
 fn version() -> Result<u32, Fatal> {
     let text = tools::ask("systemctl", &["--version"])?;
@@ -110,14 +103,10 @@ fn foreign(units: &[UnitState], places: &[PathBuf]) -> BTreeMap<String, String> 
     let elsewhere =
         |unit: &&UnitState| unit.file.as_ref().is_some_and(|file| !places.contains(file));
     let texts = units.iter().filter(elsewhere).map(|unit| {
-        let text = unit.file.as_deref().and_then(text);
+        let text = unit.file.as_deref().and_then(ground::text);
         (unit.name.clone(), text.unwrap_or_default())
     });
     texts.collect()
-}
-
-fn text(path: &Path) -> Option<String> {
-    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn listing(folder: &Path) -> Vec<PathBuf> {
