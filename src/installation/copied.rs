@@ -116,7 +116,7 @@ mod tests {
 
     fn copied(variables: &[(&str, &str)], scope: &Scope) -> Copied {
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        Copied::of(&variables.collect(), scope, Path::new("/work"))
+        Copied::of(&variables.collect(), scope, Path::new("/home/alice"))
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         let expected = [
             ("HTTPS_PROXY", "http://proxy:3128"),
             ("AWS_REGION", "eu-central-1"),
-            ("AWS_CONFIG_FILE", "/work/aws/config"),
+            ("AWS_CONFIG_FILE", "/home/alice/aws/config"),
         ];
         assert_eq!(taken, expected);
         assert!(!format!("{copied:?}").contains("s3cret"));
