@@ -19,17 +19,6 @@ use common::control::{self, ask, verb};
 use common::program::{Daemon, Home};
 use common::stand::{self, Sts, sessions_of};
 
-const RUN: [&str; 9] = [
-    "--log-format",
-    "json",
-    "--log-level",
-    "trace",
-    "run",
-    "--profile",
-    "dev",
-    "--listen",
-    "127.0.0.1:0",
-];
 /// Handed in by somebody who hoped it would help.
 const CODE: &str = "918273";
 const ASSERTION: &str = "PHNlY3JldC1hc3NlcnRpb24vPg";
@@ -97,7 +86,7 @@ fn no_verb_shows_a_secret_however_it_fails() {
     let home = Home::new().with_config(&config).with_credentials(&credentials);
     home.put("assertion", ASSERTION);
     home.put("policy.json", &format!("{{\"Sid\": \"{POLICY}\"}}"));
-    let mut daemon = Daemon::start(home.command(&RUN));
+    let mut daemon = Daemon::start(home.traced("dev"));
     let address = daemon.address();
     daemon.event("rotated");
 

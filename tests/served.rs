@@ -65,9 +65,7 @@ impl Rig {
     }
 
     fn start(&self) -> (Daemon, Client) {
-        let arguments = ["--log-format", "json", "--log-level", "trace", "run"];
-        let mut command = self.home.command(&arguments);
-        command.args(["--profile", "dev", "--listen", "127.0.0.1:0"]);
+        let mut command = self.home.traced("dev");
         command.env("AWS_ACCESS_KEY_ID", DEMO_ACCESS_KEY_ID);
         command.env("AWS_SECRET_ACCESS_KEY", DEMO_SECRET_ACCESS_KEY);
         let mut daemon = Daemon::start(command);

@@ -634,17 +634,7 @@ fn the_program_writes_neither_code_nor_token_nor_policy() {
     );
     let home = Home::new().with_config(&config).with_credentials(&stand::keys("me"));
     for (profile, attempts) in [("dev", 1), ("web", 3)] {
-        let mut daemon = Daemon::start(home.command(&[
-            "--log-format",
-            "json",
-            "--log-level",
-            "trace",
-            "run",
-            "--profile",
-            profile,
-            "--listen",
-            "127.0.0.1:0",
-        ]));
+        let mut daemon = Daemon::start(home.traced(profile));
         daemon.keeps_secret(&json!({ "SecretAccessKey": CODE, "Token": "HushHush" }));
         daemon.keeps_secret(&json!({ "SecretAccessKey": "hush.hush.hush" }));
         sts.reached(attempts);

@@ -98,17 +98,7 @@ impl Rig {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.home.command(&[
-            "--log-format",
-            "json",
-            "--log-level",
-            "trace",
-            "run",
-            "--profile",
-            "dev",
-            "--listen",
-            "127.0.0.1:0",
-        ]);
+        let mut command = self.home.traced("dev");
         command
             .env("AWS_ENDPOINT_URL_SSO", self.portal.url())
             .env("AWS_ENDPOINT_URL_SSO_OIDC", self.portal.url());

@@ -44,23 +44,10 @@ pub enum Event {
         message: String,
         hint: Option<String>,
     },
-    /// Somebody has to give something, or will have to soon.
-    Waiting {
-        role: String,
-        what: &'static str,
-        of: String,
-        order: &'static str,
-        message: String,
-        until: Option<Timestamp>,
-    },
-    Ending {
-        role: String,
-        what: &'static str,
-        of: String,
-        order: &'static str,
-        message: String,
-        until: Option<Timestamp>,
-    },
+    /// Somebody has to give something.
+    Waiting(Demand),
+    /// What was given before is soon worth nothing.
+    Ending(Demand),
     Locked,
     Unlocked,
     Reloaded {
@@ -82,6 +69,18 @@ pub enum Event {
     Missed {
         count: u64,
     },
+}
+
+/// What somebody has to give, and the order that takes it.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the names are those of `[events] command`")]
+pub struct Demand {
+    pub role: String,
+    pub what: &'static str,
+    pub of: String,
+    pub order: &'static str,
+    pub message: String,
+    pub until: Option<Timestamp>,
 }
 
 #[derive(Serialize)]

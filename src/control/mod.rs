@@ -15,7 +15,7 @@ mod refusal;
 mod server;
 mod socket;
 
-pub use chronicle::{Chronicle, Event, Reader};
+pub use chronicle::{Chronicle, Demand, Event, Reader};
 pub use consumer::{Listed, Minted, Peer, Wanted};
 pub use link::Link;
 pub use port::{Gift, Pending, Steer};

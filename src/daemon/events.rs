@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use super::steering::Shown;
 use crate::clock::{self, Clock, Now};
 use crate::config::Events;
-use crate::control::{Chronicle, Event};
+use crate::control::{Chronicle, Demand, Event};
 use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::rotation::port::Alarm;
@@ -166,9 +166,10 @@ impl Notice {
     /// As it is told on the control socket.
     fn told(&self) -> Event {
         let Self { role, what, of, order, message, until, .. } = self.clone();
+        let demand = Demand { role, what, of, order, message, until };
         match self.event {
-            "ending" => Event::Ending { role, what, of, order, message, until },
-            _ => Event::Waiting { role, what, of, order, message, until },
+            "ending" => Event::Ending(demand),
+            _ => Event::Waiting(demand),
         }
     }
 }

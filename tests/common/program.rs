@@ -59,6 +59,13 @@ impl Home {
         fs::rename(aside, path).unwrap();
     }
 
+    /// A daemon for this profile that logs all it can, to be searched.
+    pub fn traced(&self, profile: &str) -> Command {
+        let mut command = self.command(&["--log-format", "json", "--log-level", "trace"]);
+        command.args(["run", "--profile", profile, "--listen", "127.0.0.1:0"]);
+        command
+    }
+
     /// The program with this home and an otherwise empty environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assumed"));
