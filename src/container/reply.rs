@@ -7,6 +7,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::imds::ReplyField;
+
 /// Why there are no credentials in a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -119,12 +121,35 @@ impl Reply {
         }
     }
 
-    /// What the path may be asked by, where it was asked by something else.
+    /// Whether this is what was asked for.
     #[must_use]
-    pub const fn allow(&self) -> Option<&'static str> {
+    pub const fn is_credentials(&self) -> bool {
+        matches!(self, Self::Credentials(_))
+    }
+
+    /// The few header fields that Go's server gives the agent's replies, `Connection` always
+    /// among them: whether it is sent is for the one who knows what the client asked for.
+    pub fn fields(&self) -> impl Iterator<Item = ReplyField> {
+        let length = self.text().len();
+        let allow = self.allow().map(ReplyField::Allow);
+        let kind = (length > 0).then_some(ReplyField::ContentType("application/json"));
+        let [date, length, connection] =
+            [ReplyField::Date, ReplyField::ContentLength(length), ReplyField::Connection].map(Some);
+        [allow, kind, date, length, connection].into_iter().flatten()
+    }
+
+    /// What the path may be asked by, where it was asked by something else.
+    const fn allow(&self) -> Option<&'static str> {
         match self {
             Self::Refusal(Refusal::NotAllowed) => Some("GET, HEAD"),
             _ => None,
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Credentials(document) => document,
+            Self::Refusal(refusal) => refusal.parts().1.as_bytes(),
         }
     }
 }

@@ -4,29 +4,25 @@
 //! Its replies have the few fields that Go's server gives them, and its
 //! connections stay open as HTTP/1.1 has it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::watch;
 
 use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
 use super::head::Head;
+use super::mould::{Mould, Stamp};
 use super::payload::Payload;
-use super::reply;
 use super::role::ServedRole;
 use crate::clock::{Clock, Now};
 use crate::container::{self, Answer, Consumer, ConsumerName, Document, Refusal, Reply, View};
-use crate::imds::{self, HostNames};
+use crate::imds::{self, HostNames, ReplyField};
 use crate::status::Clients;
 use crate::store::register::Register;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What a reload may change between two requests.
 #[derive(Debug)]
@@ -125,27 +121,21 @@ impl ContainerSite {
     }
 }
 
-fn render(reply: &Reply, form: Form) -> Response<Payload> {
-    let body = reply.body();
-    let mut response = Response::new(Payload::new(body.clone()));
-    let status = StatusCode::from_u16(reply.status());
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields(reply, &body, form);
-    response
+thread_local! {
+    static MOULDS: RefCell<[Mould; 2]> = RefCell::default();
 }
 
-fn fields(reply: &Reply, body: &Bytes, form: Form) -> HeaderMap {
-    let mut fields = HeaderMap::with_capacity(5);
-    if let Some(methods) = reply.allow() {
-        fields.append(header::ALLOW, HeaderValue::from_static(methods));
-    }
-    if !body.is_empty() {
-        fields.append(header::CONTENT_TYPE, JSON);
-    }
-    fields.append(header::DATE, reply::date(form.now.wall));
-    fields.append(header::CONTENT_LENGTH, body.len().into());
-    if form.closes {
-        fields.append(header::CONNECTION, CLOSE);
-    }
-    fields
+fn render(reply: &Reply, form: Form) -> Response<Payload> {
+    let now = form.now.wall;
+    let stamp = Stamp { now, changed: now, closes: form.closes };
+    let shape = || reply.fields().filter(|field| form.closes || *field != ReplyField::Connection);
+    let fields = MOULDS.with_borrow_mut(|[credentials, refusals]| {
+        let kind = if reply.is_credentials() { credentials } else { refusals };
+        kind.cast(shape, stamp)
+    });
+    let mut response = Response::new(Payload::new(reply.body()));
+    let status = StatusCode::from_u16(reply.status());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields;
+    response
 }

@@ -51,6 +51,7 @@ type Accepted = (TcpStream, SocketAddr, Presence);
 impl Listener {
     /// Accepts until `closing`; connections finish the request in hand then.
     pub async fn serve(self, closing: CancellationToken) {
+        spare_congestion_control(&self.socket);
         let (strangers, exhaustion) = (Rarely::default(), Rarely::default());
         loop {
             let accepted = tokio::select! {
@@ -131,6 +132,16 @@ fn concerns_one_connection(error: &io::Error) -> bool {
             | Kind::NetworkUnreachable
             | Kind::HostUnreachable
     )
+}
+
+/// What is served fits into the first window of a connection and goes over loopback or one
+/// hop: the control that does least does enough. BBR, where it is the host's, paces replies.
+fn spare_congestion_control(socket: &TcpListener) {
+    // Connections inherit it; one with the host's own still works.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(socket).set_tcp_congestion(b"reno");
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 /// Best effort: a connection without these still works.

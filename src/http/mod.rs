@@ -13,6 +13,7 @@ mod head;
 mod hops;
 mod imds;
 mod listener;
+mod mould;
 mod payload;
 mod rarely;
 mod reply;

@@ -47,12 +47,12 @@ impl<'a> Path<'a> {
 
 /// True where the target is spelled as we would spell it, so that nothing needs building.
 fn is_plain(target: &str) -> bool {
-    let mut after_slash = false;
-    target.bytes().all(|b| {
-        let strange = after_slash && matches!(b, b'/' | b'.');
-        after_slash = b == b'/';
-        b.is_ascii_graphic() && b != b'%' && !strange
-    })
+    let bytes = target.as_bytes();
+    // Each byte is looked at in any case: that takes many of them at once.
+    let plain = |all, b: &u8| all & (b.is_ascii_graphic() && *b != b'%');
+    let strange =
+        |any, (one, next): (&u8, &u8)| any | (*one == b'/' && matches!(next, b'/' | b'.'));
+    bytes.iter().fold(true, plain) && !bytes.iter().zip(bytes.iter().skip(1)).fold(false, strange)
 }
 
 fn spell_out(inner: &str) -> Option<String> {

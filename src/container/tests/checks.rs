@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::container::Prospect;
+use crate::imds::ReplyField;
 
 #[track_caller]
 fn is((found, said): (u16, String), status: u16, code: &str) {
@@ -73,7 +74,7 @@ fn s10_errors_are_worded_as_the_agent_does() {
         let head = imds::Request { method, ..world.get(ROLE).head };
         let reply = world.reply(&Request { head, ..world.get(ROLE) });
         is(told(&reply), 405, "MethodNotAllowed");
-        assert_eq!(reply.allow(), Some("GET, HEAD"));
+        assert_eq!(reply.fields().next(), Some(ReplyField::Allow("GET, HEAD")));
     }
 }
 
