@@ -90,11 +90,15 @@ fn served() -> SocketAddr {
     let address = socket.local_addr().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let names = HostNames::new([address.ip()], []);
+    let role = ServedRole {
+        store: store(&clock),
+        demand: Arc::new(|_| Duration::MAX),
+        interest: Arc::new(|_| {}),
+    };
     let site = Site {
-        terms: watch::Sender::new(Terms { options: Options::default(), names }),
+        terms: watch::Sender::new(Terms { options: Options::default(), names, role }),
         foreign: ForeignNames::default(),
-        key: TokenKey::new(&[7; 32], "boot"),
-        role: ServedRole { store: store(&clock), demand: Arc::new(|_| Duration::MAX) },
+        key: Arc::new(TokenKey::new(&[7; 32], "boot")),
         clients: Arc::default(),
         clock,
         nonce: AtomicU64::new(0),

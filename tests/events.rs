@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -60,6 +61,33 @@ fn keeps(home: &Home, daemon: &mut Daemon, secrets: &[&str]) {
     for secret in secrets.iter().chain(&[DEMO_SECRET_ACCESS_KEY]) {
         assert!(seen.iter().all(|text| !text.contains(secret)), "{secret} is seen: {seen:?}");
     }
+}
+
+#[test]
+fn one_code_serves_every_role_that_waits_for_it() {
+    let sts = Sts::start(shows(&["314159"]));
+    let endpoint = sts.emulator.endpoint_url();
+    let mut settings =
+        format!("listen = [\"127.0.0.1:0\"]\n[sts]\nendpoint_url = \"{endpoint}\"\n");
+    for name in ["dev", "ops"] {
+        let role =
+            format!("role_arn = \"{ROLE}\"\nsource_profile = \"me\"\nregion = \"eu-central-1\"");
+        let code = format!("mfa_serial = \"{SERIAL}\"\neager = true");
+        writeln!(settings, "[role.{name}]\n{role}\n{code}").unwrap();
+    }
+    let home = Home::new().with_credentials(&keys("me")).with_settings(&settings);
+    let mut daemon = Daemon::start(home.command(&["--log-format", "json", "run"]));
+    for role in ["dev", "ops"] {
+        daemon.find(role, |line| line["event"] == "waiting" && line["role"] == role);
+    }
+    verb(&home, &["mfa", "314159"]).well();
+    let [mut dev, mut ops] = ["dev", "ops"].map(|_| Value::Null);
+    while dev.is_null() || ops.is_null() {
+        let line = daemon.event("rotated");
+        if line["role"] == "dev" { dev = line } else { ops = line }
+    }
+    assert_eq!(sts.emulator.count("GetSessionToken"), 1);
+    assert_eq!(daemon.end("-TERM").code(), Some(0));
 }
 
 #[test]

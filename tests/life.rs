@@ -244,7 +244,7 @@ fn a_listener_for_other_peers_keeps_its_socket() {
     daemon.event("rotated");
     home.put(SETTINGS, &listen(", allow_from = [\"192.0.2.0/24\"]"));
     let line = reload(&mut daemon);
-    assert_eq!(changed(&line), format!("other peers on 127.0.0.1:{port}"));
+    assert_eq!(changed(&line), format!("other terms on 127.0.0.1:{port}"));
     assert_eq!(client.get(ROLE_LIST).status, 200);
     home.put(SETTINGS, PLAIN);
     let gone = format!("no longer listening on 127.0.0.1:{port}");

@@ -1,19 +1,22 @@
-//! Which role is asked for, and what is written about it.
+//! Which roles are asked for, and what is written about them.
 //!
-//! Flags name it, else the settings file, else `AWS_PROFILE`, else it is the
-//! default profile, else the web identity of the environment. Nothing is judged
-//! here but the choice itself.
+//! Flags name one, else the settings file names some, else `AWS_PROFILE` one, else
+//! it is the default profile, else the web identity of the environment. Nothing is
+//! judged here but the choice itself.
 
 use super::action::Action;
 use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
-use super::mistake::Mistake;
+use super::mistake::{Mistake, Mistakes};
 use super::profile::{Profiles, Section};
 use super::setting::{Keys, Setting};
 use super::unknown::unknown_profile;
 use super::values::nearest;
 
-/// The role, as far as it is written down.
+/// The entry of `roles` that stands for every profile with a `role_arn`.
+const EVERY: &str = "profile:*";
+
+/// A role, as far as it is written down.
 pub(super) struct Draft<'a> {
     /// What users call it; none where only its ARN tells.
     pub(super) name: Option<&'a str>,
@@ -46,32 +49,47 @@ pub(super) fn role_flags(inputs: &Inputs) -> Vec<(&'static str, Setting<'_>)> {
 }
 
 impl<'a> Desk<'a> {
-    /// Finds it.
-    pub(super) fn draft(self) -> Result<Draft<'a>, Mistake> {
-        let flags = &self.inputs.overrides;
-        let mut draft = match (&flags.role_arn, &flags.profile) {
-            (Some(_), Some(_)) => Err(Mistake::new("a role, but --profile names one as well")
-                .key("--role-arn")
-                .hint("the profile whose credentials sign the call is named by --source-profile")),
-            (Some(arn), None) => self.of_flags(arn),
-            (None, _) if flags.source_profile.is_some() => {
-                Err(Mistake::new("a source without a role")
-                    .key("--source-profile")
-                    .hint("name the role with --role-arn, or use --profile"))
-            }
-            (None, Some(name)) => self.of_profile(Setting::flag("--profile", name)),
-            (None, None) => match self.of_file()? {
-                Some(draft) => Ok(draft),
-                None => match self.usual_profile() {
-                    Some(profile) => self.of_profile(profile),
-                    None => self.of_environment().ok_or_else(|| self.no_role()),
-                },
-            },
-        }?;
+    /// Finds them all, in the order in which they are written.
+    pub(super) fn drafts(self, mistakes: &mut Mistakes) -> Vec<Draft<'a>> {
+        let mut drafts = match self.of_command_line() {
+            Some(named) => mistakes.note(named).into_iter().collect(),
+            None => self.of_file(mistakes),
+        };
+        let several = drafts.len() > 1;
         for (key, flag) in role_flags(self.inputs) {
-            draft.keys.set(key, flag);
+            if several {
+                mistakes.push(
+                    flag.mistake("which of the roles is meant?")
+                        .hint("name it with --profile, or write this into its table"),
+                );
+            }
+            for draft in &mut drafts {
+                draft.keys.set(key, flag);
+            }
         }
-        Ok(draft)
+        drafts
+    }
+
+    /// What flags name; `None` where they name nothing.
+    fn of_command_line(self) -> Option<Result<Draft<'a>, Mistake>> {
+        let flags = &self.inputs.overrides;
+        match (&flags.role_arn, &flags.profile) {
+            (Some(_), Some(_)) => {
+                Some(Err(Mistake::new("a role, but --profile names one as well")
+                    .key("--role-arn")
+                    .hint(
+                        "the profile whose credentials sign the call is named by --source-profile",
+                    )))
+            }
+            (Some(arn), None) => Some(self.of_flags(arn)),
+            (None, _) if flags.source_profile.is_some() => {
+                Some(Err(Mistake::new("a source without a role")
+                    .key("--source-profile")
+                    .hint("name the role with --role-arn, or use --profile")))
+            }
+            (None, Some(name)) => Some(self.of_profile(Setting::flag("--profile", name))),
+            (None, None) => None,
+        }
     }
 
     /// `--role-arn` needs no profile: its base is the one named, else keys in the
@@ -119,53 +137,76 @@ impl<'a> Desk<'a> {
         Ok(Draft { name: Some(&section.name), section: Some(section), table: None, keys })
     }
 
-    /// What the settings file asks for, if it asks for any role.
-    fn of_file(self) -> Result<Option<Draft<'a>>, Mistake> {
-        let mut listed = self.document.list("roles").iter().filter_map(Item::setting);
-        if let Some(first) = listed.next() {
-            if let Some(second) = listed.next() {
-                return Err(second
-                    .mistake("a second role is not supported yet")
-                    .hint("keep the one that is to be served"));
+    /// What the settings file asks for; where it asks for no role, the usual one.
+    fn of_file(self, mistakes: &mut Mistakes) -> Vec<Draft<'a>> {
+        let listed: Vec<_> = self.document.list("roles").iter().filter_map(Item::setting).collect();
+        if !listed.is_empty() {
+            return self.of_list(&listed, mistakes);
+        }
+        let tables = self.tables().map(|(name, item)| Self::of_table(name, item));
+        let tables: Vec<_> = tables.collect();
+        let found = if tables.is_empty() { vec![self.usual()] } else { tables };
+        found.into_iter().filter_map(|draft| mistakes.note(draft)).collect()
+    }
+
+    /// The entries of `roles`, each name once.
+    fn of_list(self, listed: &[Setting<'a>], mistakes: &mut Mistakes) -> Vec<Draft<'a>> {
+        let mut drafts: Vec<Draft<'a>> = Vec::new();
+        for entry in listed {
+            let found = mistakes.note(self.of_entry(*entry)).unwrap_or_default();
+            for draft in found {
+                let same = |known: &&Draft<'a>| known.name == draft.name;
+                match drafts.iter().find(same) {
+                    None => drafts.push(draft),
+                    // Whoever lists a profile by name means its place.
+                    Some(known) if known.table.is_none() && entry.text == EVERY => {}
+                    Some(known) => mistakes.push(
+                        entry
+                            .mistake(format!("two roles are called {}", known.name.unwrap_or("")))
+                            .hint("name each once, and call no table like a profile"),
+                    ),
+                }
             }
-            return self.of_entry(first).map(Some);
         }
-        let mut tables = self.document.table("role").into_iter().flat_map(Table::tables);
-        let Some((name, item)) = tables.next() else {
-            return Ok(None);
-        };
-        if let Some((_, second)) = tables.next() {
-            return Err(Mistake::new("a second role is not supported yet")
-                .at(&second.place)
-                .key(&second.key)
-                .hint(format!("say which one is to be served: roles = [\"{name}\"]")));
-        }
-        Self::of_table(name, item).map(Some)
+        drafts
     }
 
     /// An entry of `roles`.
-    fn of_entry(self, entry: Setting<'a>) -> Result<Draft<'a>, Mistake> {
+    fn of_entry(self, entry: Setting<'a>) -> Result<Vec<Draft<'a>>, Mistake> {
+        if entry.text == EVERY {
+            return self.of_every_profile(entry);
+        }
         if let Some(profile) = entry.text.strip_prefix("profile:") {
-            if profile == "*" {
-                return Err(entry
-                    .mistake("all profiles at once are not supported yet")
-                    .hint("name the one that is to be served"));
-            }
-            return self.of_profile(Setting { text: profile, ..entry });
+            return self.of_profile(Setting { text: profile, ..entry }).map(|draft| vec![draft]);
         }
-        let mut tables = self.document.table("role").into_iter().flat_map(Table::tables);
-        if let Some((name, item)) = tables.find(|(name, _)| *name == entry.text) {
-            return Self::of_table(name, item);
+        if let Some((name, item)) = self.tables().find(|(name, _)| *name == entry.text) {
+            return Self::of_table(name, item).map(|draft| vec![draft]);
         }
-        let names = self.document.table("role").into_iter().flat_map(Table::tables);
         let hint = if self.profiles.profile(entry.text).is_some() {
             format!("a profile is named with its kind: \"profile:{}\"", entry.text)
-        } else if let Some(near) = nearest(entry.text, names.map(|(name, _)| name)) {
+        } else if let Some(near) = nearest(entry.text, self.tables().map(|(name, _)| name)) {
             format!("did you mean {near}?")
         } else {
             "add a table [role.NAME], or write profile:NAME for a profile".to_owned()
         };
         Err(entry.mistake("there is no such role").hint(hint))
+    }
+
+    /// Every profile with a `role_arn`.
+    fn of_every_profile(self, entry: Setting<'a>) -> Result<Vec<Draft<'a>>, Mistake> {
+        let roles = self.profiles.names().filter(|name| self.profiles.names_a_role(name));
+        let drafts = roles.map(|name| self.of_profile(Setting { text: name, ..entry }));
+        let drafts = drafts.collect::<Result<Vec<_>, _>>()?;
+        if drafts.is_empty() {
+            return Err(entry
+                .mistake("no profile has a role_arn")
+                .hint("add one to ~/.aws/config, or name a profile"));
+        }
+        Ok(drafts)
+    }
+
+    fn tables(self) -> impl Iterator<Item = (&'a str, &'a Item)> {
+        self.document.table("role").into_iter().flat_map(Table::tables)
     }
 
     fn of_table(name: &'a str, item: &'a Item) -> Result<Draft<'a>, Mistake> {
@@ -181,6 +222,14 @@ impl<'a> Desk<'a> {
                 ));
         }
         Ok(Draft { name: Some(name), section: None, table, keys })
+    }
+
+    /// What is served where nothing is written about it.
+    fn usual(self) -> Result<Draft<'a>, Mistake> {
+        match self.usual_profile() {
+            Some(profile) => self.of_profile(profile),
+            None => self.of_environment().ok_or_else(|| self.no_role()),
+        }
     }
 
     /// What `AWS_PROFILE` names, else the default profile, if there is one.

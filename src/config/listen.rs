@@ -4,11 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::file::{Document, Item};
+use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
 use super::mistake::{Mistake, Mistakes, Warning};
 use super::setting::Setting;
-use super::values::listen_address;
+use super::values::{listen_address, nearest};
 use crate::role::Malformed;
 
 /// One socket to bind.
@@ -18,6 +18,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// What is spoken there.
     pub kind: ListenKind,
+    /// What it serves, whatever is active; for IMDS only.
+    pub role: Option<String>,
     /// Peers to serve although they are not on this host.
     pub allow_from: Vec<Cidr>,
 }
@@ -26,14 +28,14 @@ impl Listen {
     /// IMDS for this host.
     #[must_use]
     pub const fn imds(address: SocketAddr) -> Self {
-        Self { address, kind: ListenKind::Imds, allow_from: Vec::new() }
+        Self { address, kind: ListenKind::Imds, role: None, allow_from: Vec::new() }
     }
 
     /// The container endpoint, at any port of loopback.
     #[must_use]
     pub const fn for_consumers() -> Self {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        Self { address, kind: ListenKind::Container, allow_from: Vec::new() }
+        Self { address, kind: ListenKind::Container, role: None, allow_from: Vec::new() }
     }
 }
 
@@ -140,11 +142,11 @@ impl FromStr for Cidr {
 type Found<'a> = (Listen, Setting<'a>);
 
 /// Every listener: those of the flags, else those of the file, else the usual one.
-/// `served` is the role that they may name.
+/// `served` are the roles that they may name.
 pub(super) fn find(
     inputs: &Inputs,
     document: &Document,
-    served: Option<&str>,
+    served: Option<&[&str]>,
     mistakes: &mut Mistakes,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Listen> {
@@ -182,8 +184,13 @@ fn overridden<'a>(items: Vec<Found<'a>>, flags: Vec<Found<'a>>) -> Vec<Found<'a>
 }
 
 /// The mistake of naming a role that is not among those served.
-pub(super) fn not_served(named: Setting<'_>, served: &str) -> Mistake {
-    named.mistake("not a role that is served").hint(format!("the one that is served is {served}"))
+pub(super) fn not_served(named: Setting<'_>, served: &[&str]) -> Mistake {
+    let hint = match (served, nearest(named.text, served.iter().copied())) {
+        ([only], _) => format!("the one that is served is {only}"),
+        (_, Some(near)) => format!("did you mean {near}?"),
+        (all, None) => format!("those that are served are {}", all.join(", ")),
+    };
+    named.mistake("not a role that is served").hint(hint)
 }
 
 fn of_flag(flag: Setting<'_>) -> Result<Found<'_>, Mistake> {
@@ -192,20 +199,18 @@ fn of_flag(flag: Setting<'_>) -> Result<Found<'_>, Mistake> {
 }
 
 /// `None` where the address is wrong for a reason already told.
-fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>, Mistake> {
+fn of_item<'a>(item: &'a Item, served: Option<&[&str]>) -> Result<Option<Found<'a>>, Mistake> {
     let Some(table) = item.table() else {
-        return Ok(item.setting().and_then(|address| bound(address, ListenKind::Imds, Vec::new())));
+        return Ok(item.setting().and_then(|address| bound(address, Listen::default())));
     };
     let kind = table.get("kind").map_or(Ok(ListenKind::Imds), ListenKind::read)?;
-    if let (Some(named), Some(served)) = (table.get("role"), served)
-        && named.text != served
-    {
-        return Err(not_served(named, served));
-    }
+    let role = own_role(table, kind, served)?;
     let allowed = table.list("allow_from").iter().filter_map(Item::setting);
     let allowed = allowed.filter_map(|network| network.text.parse().ok()).collect();
     match table.get("address") {
-        Some(address) => Ok(bound(address, kind, allowed)),
+        Some(address) => {
+            Ok(bound(address, Listen { kind, role, allow_from: allowed, ..Listen::default() }))
+        }
         None if table.has("address") => Ok(None),
         None => Err(Mistake::new("a listener without an address")
             .at(&item.place)
@@ -214,9 +219,24 @@ fn of_item<'a>(item: &'a Item, served: Option<&str>) -> Result<Option<Found<'a>>
     }
 }
 
-fn bound(address: Setting<'_>, kind: ListenKind, allow_from: Vec<Cidr>) -> Option<Found<'_>> {
-    let bound = listen_address(address.text).ok()?;
-    Some((Listen { address: bound, kind, allow_from }, address))
+fn own_role(
+    table: &Table,
+    kind: ListenKind,
+    served: Option<&[&str]>,
+) -> Result<Option<String>, Mistake> {
+    let Some(named) = table.get("role") else { return Ok(None) };
+    match served {
+        _ if kind == ListenKind::Container => Err(named
+            .mistake("without effect, for each consumer has a role of its own")
+            .hint("leave it out; `assumed token create` gives a consumer its role")),
+        Some(served) if !served.contains(&named.text) => Err(not_served(named, served)),
+        _ => Ok(Some(named.text.to_owned())),
+    }
+}
+
+fn bound(setting: Setting<'_>, listen: Listen) -> Option<Found<'_>> {
+    let address = listen_address(setting.text).ok()?;
+    Some((Listen { address, ..listen }, setting))
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ use crate::role::{Region, RoleArn};
 use crate::sts::request::{Source, Start, Timeouts};
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_IN_FLIGHT: usize = 4;
+const IDLE_AFTER: Duration = Duration::from_hours(1);
 
 impl Settings {
     /// Puts the settings together.
@@ -42,7 +44,7 @@ impl Settings {
             profiles: &profiles,
             mistakes,
             warnings: Vec::new(),
-            neighbour: None,
+            neighbours: Vec::new(),
         };
         let settings = resolution.settings();
         let mut mistakes = resolution.mistakes;
@@ -60,17 +62,19 @@ struct Resolution<'a> {
     profiles: &'a Profiles,
     mistakes: Mistakes,
     warnings: Vec<Warning>,
-    /// An endpoint that has to be somebody else's.
-    neighbour: Option<Setting<'a>>,
+    /// Endpoints that have to be somebody else's.
+    neighbours: Vec<Setting<'a>>,
 }
 
 impl<'a> Resolution<'a> {
     fn settings(&mut self) -> Option<Settings> {
-        let role = self.role();
-        let served = role.as_ref().map(|role| role.name.as_str());
+        let roles = self.roles();
+        let served = roles.as_ref().map(|roles| roles.iter().map(|role| &*role.name).collect());
+        let served: Option<Vec<&str>> = served;
         let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
+        let served = served.as_deref();
         let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
-        if let Some(endpoint) = self.neighbour {
+        for endpoint in std::mem::take(&mut self.neighbours) {
             self.mistakes.note(neighbour::check(endpoint, &listen));
         }
         let hosts = self.hosts();
@@ -78,7 +82,9 @@ impl<'a> Resolution<'a> {
         let state_dir = self.mistakes.note(state_dir(self.inputs, self.document))?;
         let control = Control::read(self.inputs, self.document, &state_dir, &mut self.warnings);
         Some(Settings {
-            roles: vec![role?],
+            roles: roles?,
+            max_in_flight: self.number("max_in_flight").unwrap_or(MAX_IN_FLIGHT),
+            idle_after: self.span("idle_after").unwrap_or(IDLE_AFTER),
             listen,
             state_dir,
             control,
@@ -92,24 +98,33 @@ impl<'a> Resolution<'a> {
         })
     }
 
-    fn role(&mut self) -> Option<RoleSettings> {
+    /// All of them, the active one first; `None` where any of them is wrong.
+    fn roles(&mut self) -> Option<Vec<RoleSettings>> {
         let desk = Desk { inputs: self.inputs, document: self.document, profiles: self.profiles };
-        let draft = self.mistakes.note(desk.draft())?;
+        let drafts = desk.drafts(&mut self.mistakes);
+        let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
+        let mut roles = roles.into_iter().collect::<Option<Vec<_>>>()?;
+        let place = self.active(&roles)?;
+        if let Some(up_to) = roles.get_mut(..=place) {
+            up_to.rotate_right(1);
+        }
+        Some(roles)
+    }
+
+    fn role(&mut self, draft: &Draft<'a>) -> Option<RoleSettings> {
         let ground = Ground {
             profiles: self.profiles,
             environment: &self.inputs.environment,
             caller: &self.inputs.caller,
         };
-        let chain = walk(ground, &draft, &mut self.mistakes);
+        let chain = walk(ground, draft, &mut self.mistakes);
         let as_it_is =
             |calls: &Calls| calls.hops.is_empty() && matches!(calls.start, Start::Base(_));
         if chain.calls.as_ref().is_some_and(as_it_is) {
             self.refuse_idle_flags();
         }
-        self.neighbour = chain.neighbour;
-        let role = self.role_settings(&draft, chain)?;
-        self.check_active(&role);
-        Some(role)
+        self.neighbours.extend(chain.neighbour);
+        self.role_settings(draft, chain)
     }
 
     fn role_settings(&mut self, draft: &Draft<'a>, chain: Chain<'a>) -> Option<RoleSettings> {
@@ -130,6 +145,8 @@ impl<'a> Resolution<'a> {
         let endpoint = endpoint::find(&locale, asked, mistakes, warnings)?;
         let timeouts = self.timeouts(&draft.keys);
         let metadata = self.metadata(draft.table, &region);
+        let says =
+            |key| draft.table.and_then(|table| table.get(key)).is_some_and(|it| it.text == "true");
         let name = draft.name.map(str::to_owned);
         let Calls { start, hops, identity } = chain.calls?;
         Some(RoleSettings {
@@ -139,6 +156,8 @@ impl<'a> Resolution<'a> {
             account: identity.account,
             region,
             metadata,
+            eager: says("eager"),
+            protected: says("protected"),
             source: Source {
                 start,
                 hops,
@@ -161,14 +180,35 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn check_active(&mut self, role: &RoleSettings) {
+    /// Which of them listeners without a role of their own serve at first.
+    fn active(&mut self, roles: &[RoleSettings]) -> Option<usize> {
         let flags = &self.inputs.overrides;
         let chosen_by_flag = flags.profile.is_some() || flags.role_arn.is_some();
-        if let Some(active) = self.document.get("active").filter(|_| !chosen_by_flag)
-            && active.text != role.name
-        {
-            self.mistakes.push(listen::not_served(active, &role.name));
+        let Some(named) = self.document.get("active").filter(|_| !chosen_by_flag) else {
+            let first = roles.iter().position(|role| !role.protected);
+            if first.is_none() && !roles.is_empty() {
+                self.mistakes.push(
+                    Mistake::new("every role is protected, so that none can be the active one")
+                        .key("roles")
+                        .hint("take protected from one of them, or add another role"),
+                );
+            }
+            return first;
+        };
+        let found = roles.iter().position(|role| role.name == named.text);
+        match found.and_then(|place| roles.get(place)) {
+            None => {
+                let served: Vec<_> = roles.iter().map(|role| &*role.name).collect();
+                self.mistakes.push(listen::not_served(named, &served));
+            }
+            Some(role) if role.protected => self.mistakes.push(
+                named
+                    .mistake("a protected role is never the active one")
+                    .hint("give it a listener of its own, or take protected from it"),
+            ),
+            Some(_) => {}
         }
+        found
     }
 
     fn metadata(&mut self, table: Option<&Table>, region: &Region) -> Metadata {
@@ -258,6 +298,11 @@ impl<'a> Resolution<'a> {
             format: format?.unwrap_or_default(),
             file: flags.log_file.clone().or(file),
         })
+    }
+
+    /// A number whose bounds the file's reader has checked.
+    fn number(&self, path: &str) -> Option<usize> {
+        self.document.get(path)?.text.parse().ok()
     }
 
     fn span(&self, path: &str) -> Option<Duration> {

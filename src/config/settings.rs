@@ -18,6 +18,10 @@ use crate::sts::request::Source;
 pub struct Settings {
     /// The roles to serve; never empty, the active one first.
     pub roles: Vec<RoleSettings>,
+    /// STS attempts at once.
+    pub max_in_flight: usize,
+    /// A role that nobody asked for so long rests, unless it is eager or active.
+    pub idle_after: Duration,
     /// Where to listen; never empty.
     pub listen: Vec<Listen>,
     /// Where the token key and the lock live; perhaps relative to the working directory.
@@ -55,6 +59,10 @@ pub struct RoleSettings {
     pub region: Region,
     /// Values of the tree that are set, not made up.
     pub metadata: Metadata,
+    /// Assumed at the start, and never at rest.
+    pub eager: bool,
+    /// Never what listeners without a role of their own serve.
+    pub protected: bool,
     /// Everything that goes into its calls.
     pub source: Source,
 }

@@ -800,27 +800,99 @@ fn the_way_to_sts_is_the_environments_then_the_files_then_the_profiles() {
     assert_eq!(way(&given), words("/variable.pem", "http://variable:1"));
 }
 
+const SEVERAL: &str = "\
+[profile a]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\nregion = eu-west-1\n\
+[profile b]\nrole_arn = arn:aws:iam::123456789012:role/y\nsource_profile = base\n\
+[profile plain]\nregion = eu-west-2\n";
+
+#[test]
+fn several_roles_are_served_the_active_one_first() {
+    let names = |given: &Given| -> Vec<String> {
+        given.settings().roles.into_iter().map(|role| role.name).collect()
+    };
+    let tables = "[role.dev]\nrole_arn = \"arn:aws:iam::123456789012:role/d\"\nsource_profile = \"base\"\n\
+                  [role.prod]\nrole_arn = \"arn:aws:iam::123456789012:role/p\"\nsource_profile = \"base\"\n";
+    let file = |text: &str| config(SEVERAL).file(text);
+    assert_eq!(names(&file(tables)), ["dev", "prod"], "every table");
+    assert_eq!(names(&file(&format!("active = \"prod\"\n{tables}"))), ["prod", "dev"]);
+    let guarded = tables.replace("[role.prod]", "protected = true\n[role.prod]");
+    assert_eq!(names(&file(&guarded)), ["prod", "dev"], "the first that may be active");
+    let listed =
+        format!("roles = [\"profile:b\", \"dev\", \"profile:*\"]\nactive = \"a\"\n{tables}");
+    assert_eq!(names(&file(&listed)), ["a", "b", "dev"], "each profile once, at its place");
+    assert_eq!(names(&file(&listed).profile("a")), ["a"], "flags name one");
+}
+
+#[test]
+fn roles_say_when_they_rotate_and_who_may_have_them() {
+    let dev = "role_arn = \"arn:aws:iam::123456789012:role/d\"\nsource_profile = \"base\"\n";
+    let text = format!(
+        "idle_after = \"5m\"\nmax_in_flight = 2\n\
+         listen = [\"127.0.0.1:1\", {{ address = \"127.0.0.1:2\", role = \"prod\" }}]\n\
+         [role.dev]\n{dev}eager = true\n[role.prod]\n{dev}protected = true\n"
+    );
+    let settings = config("").file(&text).settings();
+    assert_eq!((settings.idle_after, settings.max_in_flight), (Duration::from_mins(5), 2));
+    let roles: Vec<_> = settings.roles.iter().map(|role| (role.eager, role.protected)).collect();
+    assert_eq!(roles, [(true, false), (false, true)]);
+    let own: Vec<_> = settings.listen.iter().map(|listen| listen.role.as_deref()).collect();
+    assert_eq!(own, [None, Some("prod")]);
+}
+
+#[test]
+fn flags_about_a_role_need_one_that_they_are_about() {
+    let given = config(SEVERAL).file("roles = [\"profile:*\"]\n");
+    let given = given.flags(|flags| flags.external_id = Some("partner".to_owned()));
+    assert_eq!(
+        given.mistakes(),
+        "--external-id: which of the roles is meant?\n\
+         hint: name it with --profile, or write this into its table"
+    );
+}
+
 /// Each file, and what is wrong with its meaning.
 #[test]
 #[allow(clippy::too_many_lines)] // a table
 fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
     let arn = "role_arn = \"arn:aws:iam::123456789012:role/x\"\nsource_profile = \"base\"\n";
-    let two = format!("[role.a]\n{arn}[role.b]\n{arn}");
+    let two = format!("[role.a]\n{arn}[role.base]\n{arn}");
     let cases = [
         (
-            two.clone(),
-            "config.toml:4:1: role.b: a second role is not supported yet\n\
-             hint: say which one is to be served: roles = [\"a\"]",
+            format!("roles = [\"a\", \"base\", \"profile:base\"]\n{two}"),
+            "config.toml:1:23: roles: two roles are called base\n\
+             hint: name each once, and call no table like a profile",
         ),
         (
-            format!("roles = [\"a\", \"b\"]\n{two}"),
-            "config.toml:1:15: roles: a second role is not supported yet\n\
-             hint: keep the one that is to be served",
+            format!("roles = [\"a\", \"a\"]\n{two}"),
+            "config.toml:1:15: roles: two roles are called a\n\
+             hint: name each once, and call no table like a profile",
         ),
         (
             "roles = [\"profile:*\"]\n".to_owned(),
-            "config.toml:1:10: roles: all profiles at once are not supported yet\n\
-             hint: name the one that is to be served",
+            "config.toml:1:10: roles: no profile has a role_arn\n\
+             hint: add one to ~/.aws/config, or name a profile",
+        ),
+        (
+            format!("active = \"bass\"\n{two}"),
+            "config.toml:1:10: active: not a role that is served\n\
+             hint: did you mean base?",
+        ),
+        (
+            format!("active = \"base\"\n{two}protected = true\n"),
+            "config.toml:1:10: active: a protected role is never the active one\n\
+             hint: give it a listener of its own, or take protected from it",
+        ),
+        (
+            format!("{TABLE}protected = true\n"),
+            "roles: every role is protected, so that none can be the active one\n\
+             hint: take protected from one of them, or add another role",
+        ),
+        (
+            format!(
+                "[[listen]]\naddress = \"127.0.0.1:1\"\nkind = \"container\"\nrole = \"dev\"\n{TABLE}"
+            ),
+            "config.toml:4:8: listen.role: without effect, for each consumer has a role of its own\n\
+             hint: leave it out; `assumed token create` gives a consumer its role",
         ),
         (
             "roles = [\"base\"]\n".to_owned(),
@@ -928,13 +1000,13 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
 #[test]
 fn all_files_and_flags_are_judged_in_one_run() {
     let given = dev("external_id = a b\n")
-        .file("idle_after = 3\nready_timeout = \"soon\"\n")
+        .file("sandbox = 3\nready_timeout = \"soon\"\n")
         .flags(|flags| flags.listen = vec!["1338".to_owned()]);
     assert_eq!(
         given.mistakes(),
         "config:5:15: external_id: not an external ID\n\
          hint: allowed are letters, digits and _+=,.@:/-\n\
-         config.toml:1:1: idle_after: not supported yet\n\
+         config.toml:1:1: sandbox: not supported yet\n\
          hint: take it out, for it would have no effect\n\
          config.toml:2:17: ready_timeout: not a duration\n\
          hint: write whole seconds, or 90s, 15m, 1h\n\
@@ -956,7 +1028,7 @@ proptest! {
             flags.role_arn = role;
         });
         match Settings::resolve(&given.0) {
-            Ok(settings) => prop_assert_eq!(settings.roles.len(), 1),
+            Ok(settings) => prop_assert!(!settings.roles.is_empty()),
             Err(mistakes) => prop_assert!(!mistakes.is_empty()),
         }
     }

@@ -48,6 +48,10 @@ pub enum Event {
     Waiting(Demand),
     /// What was given before is soon worth nothing.
     Ending(Demand),
+    /// Listeners without a role of their own serve another one.
+    Activated {
+        role: String,
+    },
     Locked,
     Unlocked,
     Reloaded {

@@ -140,7 +140,7 @@ impl Host {
                 Ok(answered(200, &json!({"active": status.active, "roles": status.roles})))
             }
             Order::Activate(role) => {
-                let active = steer.activate(&role)?;
+                let active = steer.activate(&role).await?;
                 Ok(answered(200, &json!({"active": active})))
             }
             Order::Events => Ok(lines(steer.events())),

@@ -88,10 +88,8 @@ pub trait Steer: Send + Sync + 'static {
     fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted>;
 
     /// Has listeners without a role of their own serve this one; tells its name.
-    ///
-    /// # Errors
-    /// Where there is no such role.
-    fn activate(&self, role: &str) -> Result<String, Refusal>;
+    /// Refused where there is no such role, or it is protected.
+    fn activate(&self, role: &str) -> Pending<String>;
 
     /// What happened of late, and what happens from now on.
     fn events(&self) -> Reader;

@@ -116,7 +116,7 @@ impl Refusal {
     #[must_use]
     pub fn of(role: &RoleStatus) -> Option<Self> {
         let code = match role.state {
-            State::Fresh | State::Stale => return None,
+            State::Fresh | State::Stale | State::Resting => return None,
             State::Locked => return Some(Self::locked()),
             State::Refused => Code::Refused,
             _ if role.human_needed => Code::HumanNeeded,

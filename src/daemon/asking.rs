@@ -6,26 +6,27 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::orders::Order;
+use super::role::Known;
 use super::steering::{Shown, outcome};
-use crate::rotation::task::Bell;
 use crate::secret::Secret;
-use crate::store::{State, Store};
+use crate::store::State;
 use crate::sts::Reception;
 use crate::sts::request::{MfaSerial, Need};
 use crate::sys::terminal;
 
 /// Whoever sits at the terminal.
 pub(super) struct Host {
-    pub(super) store: Arc<Store>,
-    pub(super) bell: Bell,
+    pub(super) role: Known,
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) reception: Reception,
     pub(super) orders: UnboundedSender<Order>,
+    /// Held while a question stands there.
+    pub(super) terminal: Arc<Mutex<()>>,
 }
 
 impl Host {
@@ -44,20 +45,23 @@ impl Host {
     }
 
     async fn attend(&self) -> std::io::Result<()> {
-        let mut outcomes = self.store.subscribe();
+        let mut outcomes = self.role.store.subscribe();
         loop {
             if outcomes.wait_for(State::awaits_human).await.map(drop).is_err() {
                 return Ok(());
             }
-            let need = self.shown.borrow().role.source.need();
-            let Some(Need::Code { serial, by_hand: true }) = need else {
+            let Some(Need::Code { serial, by_hand: true }) = self.role.need() else {
                 let _ = outcomes.changed().await;
                 continue;
             };
             let question = format!("MFA code of {}: ", serial.as_str());
             let settled = async { drop(outcomes.wait_for(|state| !state.awaits_human()).await) };
+            let asked = async {
+                let _free = self.terminal.lock().await;
+                terminal::ask(&question).await
+            };
             let code = tokio::select! {
-                code = terminal::ask(&question) => code?,
+                code = asked => code?,
                 () = settled => continue,
             };
             self.hand_in(&serial, &code).await;
@@ -69,10 +73,11 @@ impl Host {
             warn!(event = "waiting", "not {}: {}", wrong.expected, wrong.why);
             return;
         }
-        let outcome = outcome(&self.bell, |now| now.attempts);
-        self.bell.refresh();
-        outcome.await;
         let need = Need::Code { serial: serial.clone(), by_hand: true };
+        let outcome = outcome(&self.role.bell, |now| now.attempts);
+        self.role.bell.refresh();
+        outcome.await;
+        self.shown.borrow().retry_others(&self.role, &need);
         if let Some(failure) = self.reception.clear(&need) {
             warn!(event = "waiting", "{failure}");
         }

@@ -45,7 +45,7 @@ pub(super) fn bind(state: Option<&StateDirectory>, register: &Register) -> Resul
             forsake(register, port, address)?;
         }
         let kind = ListenKind::Container;
-        Ok(Bound::of(listener, Listen { address, kind, allow_from: Vec::new() }))
+        Ok(Bound::of(listener, Listen { address, kind, ..Listen::default() }))
     });
     bound.map_err(|error| {
         Fatal::new(Exit::Unavailable, format!("cannot listen for consumers: {error}"))

@@ -113,7 +113,7 @@ impl Mint {
             if birth.is_none() || wanted.lifetime_seconds.is_some() {
                 return Err(bad("a session of its own is for a process, and ends with it"));
             }
-            self.till.sessions.judge(narrowing)?;
+            self.till.sessions.judge(&role.name, narrowing)?;
         }
         let address = self.address().await?;
         let order = container::Order {
@@ -134,7 +134,7 @@ impl Mint {
             self.watch(name.clone(), birth);
         }
         if let Some(narrowing) = narrowing {
-            self.narrow(&name, narrowing).await?;
+            self.narrow(&name, &role.name, narrowing).await?;
         }
         self.till.note(&Event::Minted { consumer: name.to_string(), role: role.name.clone() });
         info!(event = "minted", consumer = %name, role = role.name, "a consumer came to be");
@@ -148,8 +148,13 @@ impl Mint {
     }
 
     /// A consumer without the session that it is to have is none.
-    async fn narrow(&self, name: &ConsumerName, narrowing: Narrowing) -> Result<(), Refusal> {
-        let assumed = self.till.sessions.assume(name, narrowing).await;
+    async fn narrow(
+        &self,
+        name: &ConsumerName,
+        role: &str,
+        narrowing: Narrowing,
+    ) -> Result<(), Refusal> {
+        let assumed = self.till.sessions.assume(name, role, narrowing).await;
         if assumed.is_err() {
             // Gone already, if its process has ended meanwhile.
             let _ = self.revoke(name.as_str()).await;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
+use super::role::Known;
 use super::steering::Shown;
 use crate::clock::{self, Clock, Now};
 use crate::config::Events;
@@ -22,7 +23,6 @@ use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::rotation::port::Alarm;
 use crate::secret::Secret;
-use crate::store::Store;
 use crate::sts;
 use crate::sts::request::{CommandLine, MfaSerial, Need};
 use crate::sys::wake::WallAlarm;
@@ -47,11 +47,18 @@ struct Notice {
 
 /// What is looked at, and what was told of it.
 pub(super) struct Lookout {
-    pub(super) store: Arc<Store>,
+    pub(super) role: Known,
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) sessions: watch::Receiver<BTreeMap<MfaSerial, Validity>>,
     pub(super) chronicle: Arc<Chronicle>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Which role needs what.
+#[derive(Clone, Copy)]
+struct Whose<'a> {
+    role: &'a str,
+    need: &'a Need,
 }
 
 /// What was told, so that it is told once.
@@ -72,30 +79,33 @@ impl Lookout {
 
     async fn run(mut self) {
         let Ok(mut alarm) = WallAlarm::new() else { return };
-        let mut outcomes = self.store.subscribe();
+        let mut outcomes = self.role.store.subscribe();
         let mut told = Told::default();
         loop {
             let now = self.clock.now();
-            let shown = self.shown.borrow_and_update().clone();
-            if let Some(need) = shown.role.source.need() {
-                let ending = self.ending(&need, &shown, &mut told, now);
-                for event in self.waiting(&need, &shown, &mut told, now).into_iter().chain(ending) {
+            let events = self.shown.borrow_and_update().events.clone();
+            let role = self.role.settings.borrow_and_update().clone();
+            if let Some(need) = role.source.need() {
+                let whose = Whose { role: &role.name, need: &need };
+                let ending = self.ending(whose, &events, &mut told, now);
+                for event in self.waiting(whose, &mut told, now).into_iter().chain(ending) {
                     self.chronicle.note(now.wall, &event.told());
-                    tell(event, &shown.events);
+                    tell(event, &events);
                 }
             }
-            let next = told.next(&shown.events, now);
+            let next = told.next(&events, now);
             tokio::select! {
                 Ok(()) = outcomes.changed() => {}
                 Ok(()) = self.shown.changed() => {}
+                Ok(()) = self.role.settings.changed() => {}
                 Ok(()) = self.sessions.changed() => {}
                 _ = alarm.ring_at(next) => {}
             }
         }
     }
 
-    fn waiting(&self, need: &Need, shown: &Shown, told: &mut Told, now: Now) -> Option<Notice> {
-        let state = self.store.read();
+    fn waiting(&self, whose: Whose<'_>, told: &mut Told, now: Now) -> Option<Notice> {
+        let state = self.role.store.read();
         let Some(failure) = state.failure.as_ref() else {
             told.waiting = false;
             return None;
@@ -106,11 +116,17 @@ impl Lookout {
         let valid = state.snapshot.as_ref().filter(|snapshot| snapshot.is_valid(now));
         let Failure { message, hint, .. } = failure.clone();
         let until = valid.map(|snapshot| snapshot.credentials.expiration());
-        Some(Notice { message, hint, until, ..Notice::of("waiting", need, shown, now) })
+        Some(Notice { message, hint, until, ..Notice::of("waiting", whose, now) })
     }
 
-    fn ending(&mut self, need: &Need, shown: &Shown, told: &mut Told, now: Now) -> Option<Notice> {
-        let Need::Code { serial, by_hand: true } = need else { return None };
+    fn ending(
+        &mut self,
+        whose: Whose<'_>,
+        events: &Events,
+        told: &mut Told,
+        now: Now,
+    ) -> Option<Notice> {
+        let Need::Code { serial, by_hand: true } = whose.need else { return None };
         let sessions = self.sessions.borrow_and_update();
         let Some(session) = sessions.get(serial).filter(|held| !held.left(now).is_zero()) else {
             told.session = None;
@@ -120,15 +136,15 @@ impl Lookout {
         if told.session.is_none_or(|(seen, _)| seen.expires != ends) {
             told.session = Some((*session, left));
         }
-        if told.ending == Some(ends) || left > told.lead(&shown.events) {
+        if told.ending == Some(ends) || left > told.lead(events) {
             return None;
         }
         told.ending = Some(ends);
         let minutes = left.as_secs().div_ceil(60);
         let message = format!("the MFA session of {} ends in {minutes} min", serial.as_str());
         let hint = "give the next code of the device: assumed mfa".to_owned();
-        warn!(event = "ending", role = shown.role.name, %ends, hint, "the MFA session ends soon");
-        let event = Notice::of("ending", need, shown, now);
+        warn!(event = "ending", role = whose.role, %ends, hint, "the MFA session ends soon");
+        let event = Notice::of("ending", whose, now);
         Some(Notice { message, hint: Some(hint), until: Some(ends), ..event })
     }
 }
@@ -149,14 +165,14 @@ impl Told {
 }
 
 impl Notice {
-    fn of(event: &'static str, need: &Need, shown: &Shown, now: Now) -> Self {
+    fn of(event: &'static str, whose: Whose<'_>, now: Now) -> Self {
         Self {
             event,
             time: now.wall,
-            role: shown.role.name.clone(),
-            what: need.word(),
-            of: need.subject().to_owned(),
-            order: need.order(),
+            role: whose.role.to_owned(),
+            what: whose.need.word(),
+            of: whose.need.subject().to_owned(),
+            order: whose.need.order(),
             message: String::new(),
             hint: None,
             until: None,

@@ -3,9 +3,8 @@
 //! It is given to the next attempt, which begins at once; whatever that attempt
 //! does not use is gone.
 
-use std::sync::Arc;
-
-use super::steering::Steering;
+use super::role::Known;
+use super::steering::{Steering, outcome};
 use crate::control::{Code, Gift, Pending, Refusal};
 use crate::status::RoleStatus;
 use crate::sts::request::Need;
@@ -13,29 +12,30 @@ use crate::sts::request::Need;
 impl Steering {
     /// Hands it in, and waits for what comes of it.
     pub(super) fn take(&self, role: Option<&str>, gift: Gift) -> Pending<()> {
-        let handed = self.unlocked(role).and_then(|()| self.hand_over(gift)).map(|need| {
+        let handed = self.unlocked(role).and_then(|role| {
+            let need = self.hand_over(&role, gift)?;
             // One that has not begun yet.
-            let outcome = self.outcome(|now| now.attempts);
-            self.bell.refresh();
-            (need, outcome)
+            let outcome = outcome(&role.bell, |now| now.attempts);
+            role.bell.refresh();
+            Ok((role, need, outcome))
         });
-        let (store, reception) = (Arc::clone(&self.store), self.reception.clone());
+        let (shown, reception) = (self.shown.clone(), self.reception.clone());
         Box::pin(async move {
-            let (need, outcome) = handed?;
+            let (role, need, outcome) = handed?;
             outcome.await;
+            shown.borrow().retry_others(&role, &need);
             // Something valid may hide what came of it.
             let wasted = reception.clear(&need);
-            match wasted.or_else(|| store.read().failure.clone()) {
+            match wasted.or_else(|| role.store.read().failure.clone()) {
                 Some(failure) => Err((&failure).into()),
                 None => Ok(()),
             }
         })
     }
 
-    fn hand_over(&self, gift: Gift) -> Result<Need, Refusal> {
-        let shown = self.shown.borrow();
-        let (name, need) = (&shown.role.name, shown.role.source.need());
-        match (gift, need) {
+    fn hand_over(&self, role: &Known, gift: Gift) -> Result<Need, Refusal> {
+        let name = &role.settings.borrow().name;
+        match (gift, role.need()) {
             (Gift::Code(code), Some(need @ Need::Code { .. })) => {
                 let Need::Code { serial, .. } = &need else { unreachable!("matched above") };
                 self.reception.code(serial, &code).map_err(|wrong| {

@@ -5,20 +5,19 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::warn;
+use tracing::{info, warn};
 
-use super::asking::Host;
+use super::attendance::Attendance;
 use super::audience::{Audience, Watchdog};
 use super::consumption;
 use super::control::{self, Control};
-use super::events::Lookout;
 use super::given::Given;
 use super::keeping;
 use super::listeners::Listeners;
-use super::logins::Doorman;
 use super::orders::{Order, Orders};
 use super::reload::Reading;
-use super::role::{self, Makings, Role};
+use super::role::{self, Makings};
+use super::roles::Roles;
 use super::sessions::Sessions;
 use super::sites::Sites;
 use super::steering::{Shown, Steering, role_status};
@@ -28,14 +27,12 @@ use crate::config::{RoleSettings, Settings};
 use crate::control::{Chronicle, Event};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
-use crate::imds::Facts;
 use crate::log::Logging;
 use crate::store::register::Register;
 use crate::sts::Reception;
 use crate::sys::detach::Word;
 use crate::sys::handout::Handouts;
 use crate::sys::mark::Mark;
-use crate::sys::memory;
 use crate::sys::state::{KeyBytes, StateDirectory};
 
 /// The mark in the state directory that keeps a lock over a restart.
@@ -45,7 +42,7 @@ const LOCKED: &str = "locked";
 #[derive(Debug)]
 pub(super) struct House {
     pub(super) settings: Settings,
-    pub(super) role: Role,
+    pub(super) roles: Roles,
     /// Of consumers that have one of their own.
     pub(super) sessions: Sessions,
     pub(super) chronicle: Arc<Chronicle>,
@@ -61,11 +58,9 @@ pub(super) struct House {
     shown: watch::Sender<Shown>,
     reception: Reception,
     pub(super) clock: Arc<dyn Clock>,
-    since: Now,
-    key: KeyBytes,
+    pub(super) since: Now,
+    pub(super) key: KeyBytes,
     _companion: Option<AbortOnDropHandle<()>>,
-    /// Held, not read.
-    for_humans: Vec<AbortOnDropHandle<()>>,
     pub(super) state: Option<Arc<StateDirectory>>,
 }
 
@@ -81,27 +76,29 @@ impl House {
         let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
         let Daemon { settings, bound, register, key, state, given, control, kept, .. } = daemon;
-        let active = active(&settings);
-        let facts = role::facts(&settings, active, &key, since.wall);
         let reception = keeping::reception(kept, since);
         let chronicle = Arc::<Chronicle>::default();
-        let makings = Makings::new(reception.clone(), Arc::clone(&clock), Arc::clone(&chronicle));
-        let role = Role::new(active.clone(), facts.clone(), makings.clone());
+        let shown = watch::Sender::<Shown>::default();
+        let makings = Makings::new(&reception, &clock, &chronicle, settings.max_in_flight);
+        let attendance = Attendance {
+            shown: shown.subscribe(),
+            makings: makings.clone(),
+            orders: orders.sender(),
+            terminal: company.terminal.then(Arc::default),
+        };
+        let facts = |role: &RoleSettings| role::facts(&settings, role, &key, since.wall);
+        let roles = Roles::open(&settings, facts, attendance);
         let mut listeners = Listeners::default();
-        let sites = Sites::new(&settings, &role, Arc::clone(&register), &key, &clock);
-        let sessions = Sessions::new(sites.container(), active.clone(), facts, makings);
+        let sites = Sites::new(&settings, &roles, Arc::clone(&register), &key, &clock);
+        let sessions = Sessions::new(sites.container(), makings);
+        sessions.follow(settings.roles.iter().map(|role| (role.clone(), facts(role))));
         sessions.restore(&register.list());
         for bound in bound {
             listeners.serve(bound, &sites)?;
         }
-        let shown = watch::Sender::new(Shown {
-            role: active.clone(),
-            listeners: Vec::new(),
-            events: settings.events.clone(),
-        });
         let mut house = Self {
             settings,
-            role,
+            roles,
             sessions,
             chronicle,
             sites,
@@ -118,12 +115,10 @@ impl House {
             since,
             key,
             _companion: companion,
-            for_humans: Vec::new(),
             state,
         };
         house.renew_terms();
         house.control = house.take_orders(orders, control)?;
-        house.for_humans = house.mind_humans(company.terminal, orders);
         if let Some(pid) = company.for_process {
             orders.end_with(pid);
         }
@@ -140,7 +135,7 @@ impl House {
         let mark = state_dir.map(|folder| Mark::new(folder, LOCKED));
         if mark.as_ref().is_some_and(Mark::is_set) {
             warn!(event = "locked", "locked before the restart; `assumed unlock` assumes anew");
-            self.role.lock();
+            self.roles.lock();
             self.sessions.lock();
             self.reception.withhold(true);
         }
@@ -150,8 +145,6 @@ impl House {
             mint: self.mint(orders),
             sessions: self.sessions.clone(),
             chronicle: Arc::clone(&self.chronicle),
-            store: Arc::clone(&self.role.store),
-            bell: self.role.bell.clone(),
             clock: Arc::clone(&self.clock),
             orders: orders.sender(),
             shown: self.shown.subscribe(),
@@ -162,26 +155,6 @@ impl House {
             since: self.since,
         };
         bound.serve(Arc::new(steering), state_dir).map(Some)
-    }
-
-    /// Whatever tells humans that they are needed.
-    fn mind_humans(&self, terminal: bool, orders: &Orders) -> Vec<AbortOnDropHandle<()>> {
-        let lookout = Lookout {
-            store: Arc::clone(&self.role.store),
-            shown: self.shown.subscribe(),
-            sessions: self.reception.sessions(),
-            chronicle: Arc::clone(&self.chronicle),
-            clock: Arc::clone(&self.clock),
-        };
-        let host = terminal.then(|| Host {
-            store: Arc::clone(&self.role.store),
-            bell: self.role.bell.clone(),
-            shown: self.shown.subscribe(),
-            reception: self.reception.clone(),
-            orders: orders.sender(),
-        });
-        let doorman = Doorman::of(&self.role, self.shown.subscribe(), &self.clock);
-        [lookout.keep(), doorman.keep()].into_iter().chain(host.map(Host::keep)).collect()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.
@@ -200,12 +173,12 @@ impl House {
         }
         // The process with which a daemon ends may have been given something.
         consumption::sweep(&Handouts::new(&self.settings.control.folders));
-        self.role.stop().await;
+        self.roles.stop().await;
         ended
     }
 
     async fn attend(&mut self, orders: &mut Orders, audience: &mut Audience) -> Result<(), Fatal> {
-        let mut outcomes = self.role.store.subscribe();
+        let mut outcomes = self.roles.active().store.subscribe();
         let mut watchdog = audience.watchdog();
         let _kept = audience.keep(&self.reception, &self.clock);
         self.judge(audience)?;
@@ -215,7 +188,7 @@ impl House {
         loop {
             tokio::select! {
                 order = orders.next() => match order {
-                    Order::Rotate => self.role.bell.refresh(),
+                    Order::Rotate => self.roles.refresh(),
                     Order::Reload(reply) => {
                         audience.reloading();
                         self.reading.ask(reply);
@@ -224,19 +197,24 @@ impl House {
                         // Whoever does not wait any more asks again.
                         let _ = reply.send(self.container_address());
                     }
+                    Order::Use(role, reply) => {
+                        self.activate(&role);
+                        outcomes = self.roles.active().store.subscribe();
+                        audience.status(&self.line());
+                        // Whoever does not wait any more has what he wanted.
+                        let _ = reply.send(());
+                    }
                     Order::End => return Ok(()),
                 },
                 read = self.reading.done() => {
                     self.reload(read);
+                    outcomes = self.roles.active().store.subscribe();
                     audience.status(&self.line());
                     if !self.reading.is_running() {
                         audience.reloaded();
                     }
                 }
-                Ok(()) = outcomes.changed() => {
-                    self.judge(audience)?;
-                    memory::shed_code();
-                }
+                Ok(()) = outcomes.changed() => self.judge(audience)?,
                 () = watchdog.due() => self.feed(&mut watchdog),
                 () = &mut patience, if audience.waits() => return Err(self.not_ready()),
             }
@@ -246,7 +224,7 @@ impl House {
     /// Whether what came of an attempt ends the daemon, or the waiting of whoever started it.
     fn judge(&self, audience: &mut Audience) -> Result<(), Fatal> {
         let (serves, failure, locked) = {
-            let state = self.role.store.read();
+            let state = self.roles.active().store.read();
             let now = self.clock.now();
             let valid = state.snapshot.as_ref().is_some_and(|snapshot| snapshot.is_valid(now));
             (valid, state.failure.clone(), state.locked)
@@ -267,25 +245,23 @@ impl House {
 
     /// How the active role stands, in a line.
     fn line(&self) -> String {
-        let (settings, state) = (active(&self.settings), self.role.store.read());
-        role_status(settings, &state, &self.role.bell, self.clock.now()).line()
+        role_status(&self.roles.active().known(), self.clock.now()).line()
     }
 
     fn feed(&self, watchdog: &mut Watchdog) {
-        let rotation = std::iter::once(self.role.bell.pulse());
-        watchdog.feel(self.listeners.pulses().chain(rotation).collect());
+        watchdog.feel(self.listeners.pulses().chain(self.roles.pulses()).collect());
     }
 
     fn ready(&self) -> Word {
         let urls =
             self.listeners.addresses().into_iter().map(|address| format!("http://{address}"));
-        let (name, urls) = (self.role.name(), urls.collect::<Vec<_>>().join(" "));
+        let (name, urls) = (self.roles.active().name(), urls.collect::<Vec<_>>().join(" "));
         Word { code: 0, text: format!("serving {name} on {urls} (pid {})", std::process::id()) }
     }
 
     fn not_ready(&self) -> Fatal {
         let span = self.settings.ready_timeout.as_secs();
-        let failure = self.role.store.read().failure.clone();
+        let failure = self.roles.active().store.read().failure.clone();
         let why = failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
         let fatal = Fatal::new(Exit::Unavailable, format!("no credentials within {span} s{why}"));
         match failure.and_then(|failure| failure.hint) {
@@ -294,28 +270,28 @@ impl House {
         }
     }
 
-    pub(super) fn facts(&self, settings: &Settings) -> Facts {
-        role::facts(settings, active(settings), &self.key, self.since.wall)
+    /// Has listeners without a role of their own serve this one.
+    fn activate(&mut self, name: &str) {
+        if self.roles.find(name).is_none() || self.roles.active().name() == name {
+            return;
+        }
+        self.roles.activate(name, self.settings.idle_after);
+        self.renew_terms();
+        info!(event = "activated", role = name, "this role is the active one");
+        self.chronicle.note(self.clock.now().wall, &Event::Activated { role: name.to_owned() });
     }
 
     /// Judges requests by the settings and sockets as they are now.
-    pub(super) fn renew_terms(&self) {
+    pub(super) fn renew_terms(&mut self) {
         let bound = self.listeners.addresses().into_iter().map(|address| address.ip());
-        self.sites.renew(&self.settings, &self.role, &bound.collect::<Vec<_>>());
+        self.sites.renew(&self.settings, &self.roles, &bound.collect::<Vec<_>>());
         self.shown.send_replace(Shown {
-            role: active(&self.settings).clone(),
+            active: self.roles.active().name().to_owned(),
+            roles: self.roles.known(),
             listeners: self.listeners.shown(),
             events: self.settings.events.clone(),
         });
     }
-}
-
-/// The active role; settings are never without one.
-pub(super) fn active(settings: &Settings) -> &RoleSettings {
-    let [role, ..] = settings.roles.as_slice() else {
-        unreachable!("settings name at least one role")
-    };
-    role
 }
 
 fn refused(refusal: &Failure) -> Fatal {

@@ -120,7 +120,8 @@ impl Listeners {
         bound
             .filter_map(|bound| {
                 let kind = bound.kind().as_str().to_owned();
-                Some(ListenerStatus { kind, address: bound.address()? })
+                let role = bound.listen.role.clone();
+                Some(ListenerStatus { kind, address: bound.address()?, role })
             })
             .collect()
     }
@@ -138,7 +139,7 @@ impl Listeners {
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             admission: Admission::new(bound.listen.allow_from.clone()),
-            endpoint: sites.endpoint(bound.kind()),
+            endpoint: sites.endpoint(&bound.listen),
             crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
             pulse: pulse.clone(),
@@ -182,7 +183,7 @@ impl Listeners {
             let address = bound.listen.address;
             match self.serve(bound, sites) {
                 Ok(()) if self.at(address, &change.leaving).is_some() => {
-                    changed.push(format!("other peers on {address}"));
+                    changed.push(format!("other terms on {address}"));
                 }
                 Ok(()) => changed.push(format!("listening on {address}")),
                 Err(fatal) => warn!(event = "reload", error = %fatal, "a listener is not served"),

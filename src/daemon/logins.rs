@@ -8,15 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
-use super::role::Role;
-use super::steering::Shown;
+use super::role::Known;
 use crate::clock::Clock;
 use crate::rotation::task::Bell;
-use crate::store::{State, Store};
+use crate::store::State;
 use crate::sys::watch::{FolderWatch, written_since};
 
 /// The CLI writes several files for one login, and others write there too.
@@ -27,31 +25,24 @@ const RECENT: Duration = Duration::from_mins(1);
 
 /// Whoever listens at the door.
 pub(super) struct Doorman {
-    store: Arc<Store>,
-    bell: Bell,
-    shown: watch::Receiver<Shown>,
-    clock: Arc<dyn Clock>,
+    pub(super) role: Known,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Doorman {
-    pub(super) fn of(role: &Role, shown: watch::Receiver<Shown>, clock: &Arc<dyn Clock>) -> Self {
-        let (store, bell) = (Arc::clone(&role.store), role.bell.clone());
-        Self { store, bell, shown, clock: Arc::clone(clock) }
-    }
-
     /// Listens as long as the handle is held.
     pub(super) fn keep(self) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(tokio::spawn(self.run()))
     }
 
     async fn run(mut self) {
-        let mut outcomes = self.store.subscribe();
+        let mut outcomes = self.role.store.subscribe();
         while outcomes.wait_for(State::awaits_human).await.is_ok() {
-            let cache = self.shown.borrow_and_update().role.source.login_cache();
+            let cache = self.role.settings.borrow_and_update().source.login_cache();
             tokio::select! {
                 _ = outcomes.wait_for(|state| !state.awaits_human()) => {}
-                Ok(()) = self.shown.changed() => {}
-                () = listen(cache.as_deref(), &self.bell, &*self.clock) => {}
+                Ok(()) = self.role.settings.changed() => {}
+                () = listen(cache.as_deref(), &self.role.bell, &*self.clock) => {}
             }
         }
     }

@@ -6,6 +6,7 @@
 //! first thread exists.
 
 mod asking;
+mod attendance;
 mod audience;
 mod consumers;
 mod consumption;
@@ -20,6 +21,7 @@ mod logins;
 mod orders;
 mod reload;
 mod role;
+mod roles;
 mod sessions;
 mod sites;
 mod start;

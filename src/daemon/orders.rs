@@ -22,6 +22,8 @@ pub enum Order {
     Reload(Option<Reply>),
     /// Tell where consumers ask, and see that they can.
     Container(oneshot::Sender<Result<SocketAddr, Fatal>>),
+    /// Make this role the active one; its name is known.
+    Use(String, oneshot::Sender<()>),
     /// Drain and end; a second one ends at once.
     End,
 }

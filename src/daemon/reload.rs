@@ -8,10 +8,11 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::house::{House, active};
+use super::house::House;
 use super::listeners::Change;
 use super::orders::Reply;
-use crate::config::{Mistake, Mistakes, Settings};
+use super::role;
+use crate::config::{Mistake, Mistakes, RoleSettings, Settings};
 use crate::control::Event;
 use crate::log::Output;
 use crate::sys::detach;
@@ -122,6 +123,9 @@ impl House {
         } else if settings.control != self.settings.control {
             mistakes.push(fixed("control"));
         }
+        if settings.max_in_flight != self.settings.max_in_flight {
+            mistakes.push(fixed("max_in_flight"));
+        }
         let listeners = self.listeners.plan(&self.wanted(&settings), &mut mistakes);
         let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
             Mistake::new(error.to_string()).key("log.file").hint("may this user write there?")
@@ -148,15 +152,14 @@ impl House {
                 warn!(event = "settings", "{}", warning.to_string().replace('\n', "; "));
             }
         }
+        let (settings, key, since) = (&self.settings, &self.key, self.since.wall);
+        let facts = |role: &RoleSettings| role::facts(settings, role, key, since);
+        let told = self.roles.change(&before, settings, facts);
+        self.sessions.follow(settings.roles.iter().map(|role| (role.clone(), facts(role))));
+        // A listener may have a role that was not there before.
+        self.renew_terms();
         let mut changed = self.listeners.apply(listeners, &self.sites);
-        let facts = self.facts(&self.settings);
-        let role = active(&self.settings).clone();
-        self.sessions.follow(&role, &facts);
-        if self.role.change(role, facts) {
-            changed.push(format!("role {}: assumed anew", self.role.name()));
-        } else if active(&before) != active(&self.settings) {
-            changed.push(format!("role {}: metadata", self.role.name()));
-        }
+        changed.extend(told);
         self.renew_terms();
         self.provide_for_consumers();
         changed.extend(others(&before, &self.settings).map(str::to_owned));
@@ -181,6 +184,7 @@ fn others<'a>(before: &Settings, after: &Settings) -> impl Iterator<Item = &'a s
         ("imds", before.imds != after.imds),
         ("events", before.events != after.events),
         ("hosts", before.hosts != after.hosts),
+        ("idle_after", before.idle_after != after.idle_after),
         ("exit_on_refusal", before.exit_on_refusal != after.exit_on_refusal),
     ]
     .into_iter()

@@ -2,12 +2,16 @@
 //! the rotation itself, which starts again should it ever panic.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
+use super::attendance::Attendance;
 use crate::clock::Clock;
 use crate::config::{RoleSettings, Settings};
 use crate::control::{Chronicle, Event};
@@ -16,10 +20,12 @@ use crate::failure::Failure;
 use crate::http::ServedRole;
 use crate::imds::Facts;
 use crate::role::AccountId;
-use crate::rotation::port::{Assume, Publish};
+use crate::rotation::port::{Assume, Attempt, Publish};
 use crate::rotation::task::{self, Bell, Rotation};
 use crate::store::Store;
+use crate::sts::request::Need;
 use crate::sts::{Reception, RoleChain};
+use crate::sys::memory;
 use crate::sys::state::KeyBytes;
 use crate::sys::wake::WallAlarm;
 
@@ -30,18 +36,41 @@ pub(super) struct Makings {
     pub(super) reception: Reception,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) chronicle: Arc<Chronicle>,
+    /// So many attempts at once, of all roles together.
+    turns: Arc<Semaphore>,
     /// Whose own session it is, where it is not everybody's.
     consumer: Option<String>,
+}
+
+/// A role as everybody in the house knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// As they are now.
+    pub(super) settings: watch::Receiver<RoleSettings>,
+    /// What is held.
+    pub(super) store: Arc<Store>,
+    /// The way to its rotation.
+    pub(super) bell: Bell,
+}
+
+impl Known {
+    /// What only a human has, where it needs that.
+    pub(super) fn need(&self) -> Option<Need> {
+        self.settings.borrow().source.need()
+    }
 }
 
 /// Everything of one role.
 #[derive(Debug)]
 pub(super) struct Role {
-    settings: RoleSettings,
+    settings: watch::Sender<RoleSettings>,
+    name: String,
     pub(super) store: Arc<Store>,
     pub(super) bell: Bell,
     makings: Makings,
     rotation: Running,
+    /// Held, not read.
+    attendants: Vec<AbortOnDropHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -52,12 +81,19 @@ struct Running {
 
 impl Makings {
     /// For roles that are everybody's.
-    pub(super) const fn new(
-        reception: Reception,
-        clock: Arc<dyn Clock>,
-        chronicle: Arc<Chronicle>,
+    pub(super) fn new(
+        reception: &Reception,
+        clock: &Arc<dyn Clock>,
+        chronicle: &Arc<Chronicle>,
+        max_in_flight: usize,
     ) -> Self {
-        Self { reception, clock, chronicle, consumer: None }
+        Self {
+            reception: reception.clone(),
+            clock: Arc::clone(clock),
+            chronicle: Arc::clone(chronicle),
+            turns: Arc::new(Semaphore::new(max_in_flight)),
+            consumer: None,
+        }
     }
 
     /// For the session of one consumer.
@@ -69,6 +105,7 @@ impl Makings {
         let over = CancellationToken::new();
         let source = role.source.clone();
         let chain = RoleChain::at(self.reception.clone(), source, Arc::clone(&self.clock));
+        let assume = InTurn { chain, turns: Arc::clone(&self.turns) };
         let teller = Teller {
             role: role.name.clone(),
             store: Arc::clone(store),
@@ -80,49 +117,71 @@ impl Makings {
             Some(consumer) => format!("{} of {consumer}", role.name),
             None => role.name.clone(),
         };
-        rotate(name, Arc::new(chain), Arc::new(teller), bell, clock, over)
+        rotate(name, Arc::new(assume), Arc::new(teller), bell, clock, over)
     }
 }
 
 impl Role {
-    /// Rotation begins at once.
-    pub(super) fn new(settings: RoleSettings, facts: Facts, makings: Makings) -> Self {
+    /// Rotation begins at once, or where it may `rest`, when somebody asks.
+    pub(super) fn new(
+        settings: RoleSettings,
+        facts: Facts,
+        makings: Makings,
+        rest: Option<Duration>,
+    ) -> Self {
         let store = Arc::new(Store::new(facts, Arc::clone(&makings.clock)));
         let bell = Bell::default();
+        bell.rest_after(rest);
         let rotation = makings.rotation(&settings, &store, &bell);
-        Self { settings, store, bell, makings, rotation }
+        let (name, settings) = (settings.name.clone(), watch::Sender::new(settings));
+        Self { settings, name, store, bell, makings, rotation, attendants: Vec::new() }
     }
 
-    /// Takes other settings over; says whether the role is assumed anew.
+    /// Has its humans minded.
+    pub(super) fn attend(&mut self, attendance: &Attendance) {
+        self.attendants = attendance.of(&self.known());
+    }
+
+    /// Takes other settings of the same name over; says what changed, if anything did.
     ///
     /// Its credentials stay where the same calls would be made for the same
     /// role. Otherwise the old set is served until the new one is there.
-    pub(super) fn change(&mut self, settings: RoleSettings, facts: Facts) -> bool {
-        let anew = !is_same(&self.settings, &settings);
+    pub(super) fn change(&mut self, settings: RoleSettings, facts: Facts) -> Option<String> {
+        let (anew, other) = {
+            let own = self.settings.borrow();
+            (!is_same(&own, &settings), *own != settings)
+        };
         if anew {
             self.rotation.over.cancel();
             self.store.succeed(facts);
-            if settings.name != self.settings.name {
-                self.store.withdraw();
-            }
             self.rotation = self.makings.rotation(&settings, &self.store, &self.bell);
         } else {
             self.store.amend(facts);
         }
-        self.settings = settings;
-        anew
+        self.settings.send_replace(settings);
+        let what = if anew { "assumed anew" } else { "metadata" };
+        (anew || other).then(|| format!("role {}: {what}", self.name))
+    }
+
+    /// As everybody in the house knows it.
+    pub(super) fn known(&self) -> Known {
+        let settings = self.settings.subscribe();
+        Known { settings, store: Arc::clone(&self.store), bell: self.bell.clone() }
     }
 
     /// As connections see it.
     pub(super) fn served(&self) -> ServedRole {
-        let bell = self.bell.clone();
-        let demand = Arc::new(move |now| bell.demand(now));
-        ServedRole { store: Arc::clone(&self.store), demand }
+        let [asking, found] = [self.bell.clone(), self.bell.clone()];
+        ServedRole {
+            store: Arc::clone(&self.store),
+            demand: Arc::new(move |now| asking.demand(now)),
+            interest: Arc::new(move |now| found.asked(now)),
+        }
     }
 
     /// What users call it.
     pub(super) fn name(&self) -> &str {
-        &self.settings.name
+        &self.name
     }
 
     /// Wipes what is held, and serves nothing until it is unlocked.
@@ -170,12 +229,29 @@ pub(super) fn facts(
     }
 }
 
-/// True where the same calls would be made, for the same role under the same name.
+/// True where the same calls would be made, for the same role.
 fn is_same(one: &RoleSettings, other: &RoleSettings) -> bool {
-    let whose = |role: &RoleSettings| {
-        (role.name.clone(), role.role_name.clone(), role.role_arn.clone(), role.account.clone())
-    };
+    let whose =
+        |role: &RoleSettings| (role.role_name.clone(), role.role_arn.clone(), role.account.clone());
     one.source == other.source && whose(one) == whose(other)
+}
+
+/// Asks STS when it is this role's turn.
+#[derive(Debug)]
+struct InTurn {
+    chain: RoleChain,
+    turns: Arc<Semaphore>,
+}
+
+impl Assume for InTurn {
+    fn attempt(&self) -> Attempt {
+        let (turns, attempt) = (Arc::clone(&self.turns), self.chain.attempt());
+        Box::pin(async move {
+            // Never closed; and if it were, nobody would have to wait.
+            let _turn = turns.acquire().await;
+            attempt.await
+        })
+    }
 }
 
 /// Shows what comes of a rotation, and tells it on, until the rotation is over.
@@ -205,6 +281,7 @@ impl Publish for Teller {
             let (role, consumer) = (self.role.clone(), self.makings.consumer.clone());
             self.note(&Event::Rotated { role, consumer, generation, expires });
         }
+        memory::shed_code();
     }
 
     fn failed(&self, failure: &Failure) {
@@ -219,6 +296,7 @@ impl Publish for Teller {
             message: failure.message.clone(),
             hint: failure.hint.clone(),
         });
+        memory::shed_code();
     }
 }
 

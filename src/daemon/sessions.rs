@@ -33,9 +33,8 @@ struct Inside {
 
 #[derive(Debug)]
 struct Open {
-    /// What they are narrowed from.
-    role: RoleSettings,
-    facts: Facts,
+    /// What they are narrowed from, by name.
+    roles: BTreeMap<String, (RoleSettings, Facts)>,
     sessions: BTreeMap<ConsumerName, Session>,
     locked: bool,
 }
@@ -46,20 +45,28 @@ struct Session {
     role: Role,
 }
 
+/// Why there is no such session.
+enum Unfit {
+    Gone,
+    Narrow(Unnarrowable),
+}
+
+impl From<Unnarrowable> for Unfit {
+    fn from(why: Unnarrowable) -> Self {
+        Self::Narrow(why)
+    }
+}
+
 impl Sessions {
-    /// None yet, all of them to be narrowed from this role.
-    pub(super) fn new(
-        site: Arc<ContainerSite>,
-        role: RoleSettings,
-        facts: Facts,
-        makings: Makings,
-    ) -> Self {
-        let open = Open { role, facts, sessions: BTreeMap::new(), locked: false };
+    /// None yet, and no role to narrow either: [`Self::follow`] names those.
+    pub(super) fn new(site: Arc<ContainerSite>, makings: Makings) -> Self {
+        let (roles, sessions) = (BTreeMap::new(), BTreeMap::new());
+        let open = Open { roles, sessions, locked: false };
         Self(Arc::new(Inside { site, makings, open: Mutex::new(open) }))
     }
 
-    /// Whether a session of this kind could be had.
-    pub(super) fn judge(&self, narrowing: &Narrowing) -> Result<(), Refusal> {
+    /// Whether a session of this role and kind could be had.
+    pub(super) fn judge(&self, role: &str, narrowing: &Narrowing) -> Result<(), Refusal> {
         let open = self.open();
         if open.sessions.len() >= MOST {
             return Err(Refusal::new(
@@ -68,18 +75,17 @@ impl Sessions {
             )
             .hint("each ends with its command"));
         }
-        open.narrowed(narrowing)
-            .map(drop)
-            .map_err(|unfit| Refusal::unnarrowable(&open.role.name, unfit))
+        open.narrowed(role, narrowing).map(drop).map_err(|unfit| unfit.refusal(role))
     }
 
     /// Those of an earlier run are had again.
     pub(super) fn restore(&self, consumers: &[Consumer]) {
         for consumer in consumers {
             if let Some(narrowing) = &consumer.narrowing
-                && let Err(unfit) = self.begin(&consumer.name, Arc::clone(narrowing))
+                && let Err(unfit) =
+                    self.begin(&consumer.name, &consumer.role, Arc::clone(narrowing))
             {
-                lost(&consumer.name, unfit);
+                unfit.tell(&consumer.name);
             }
         }
     }
@@ -88,10 +94,11 @@ impl Sessions {
     pub(super) async fn assume(
         &self,
         consumer: &ConsumerName,
+        role: &str,
         narrowing: Narrowing,
     ) -> Result<(), Refusal> {
-        let begun = self.begin(consumer, Arc::new(narrowing));
-        begun.map_err(|unfit| Refusal::unnarrowable(&self.open().role.name, unfit))?;
+        let begun = self.begin(consumer, role, Arc::new(narrowing));
+        begun.map_err(|unfit| unfit.refusal(role))?;
         let bell = self.open().sessions.get(consumer).map(|session| session.role.bell.clone());
         if let Some(bell) = bell {
             outcome(&bell, |_| 0).await;
@@ -125,37 +132,37 @@ impl Sessions {
         self.each(false, Role::unlock);
     }
 
-    /// Their role is another one now, or is assumed otherwise.
-    pub(super) fn follow(&self, role: &RoleSettings, facts: &Facts) {
+    /// These are the roles now: some may have gone, or are assumed otherwise.
+    pub(super) fn follow(&self, roles: impl Iterator<Item = (RoleSettings, Facts)>) {
         let mut lost = Vec::new();
         {
             let mut open = self.open();
-            (open.role, open.facts) = (role.clone(), facts.clone());
-            let Open { role, facts, sessions, .. } = &mut *open;
-            for (consumer, session) in sessions {
-                match role.source.narrowed(&session.narrowing) {
-                    Ok(source) => {
-                        session.role.change(RoleSettings { source, ..role.clone() }, facts.clone());
-                    }
+            open.roles = roles.map(|role| (role.0.name.clone(), role)).collect();
+            let mut sessions = std::mem::take(&mut open.sessions);
+            for (consumer, session) in &mut sessions {
+                match open.narrowed(session.role.name(), &session.narrowing) {
+                    Ok((role, facts)) => drop(session.role.change(role, facts)),
                     Err(unfit) => lost.push((consumer.clone(), unfit)),
                 }
             }
+            open.sessions = sessions;
         }
         for (consumer, unfit) in lost {
             self.end(&consumer);
-            self::lost(&consumer, unfit);
+            unfit.tell(&consumer);
         }
     }
 
     fn begin(
         &self,
         consumer: &ConsumerName,
+        role: &str,
         narrowing: Arc<Narrowing>,
-    ) -> Result<(), Unnarrowable> {
+    ) -> Result<(), Unfit> {
         let mut open = self.open();
-        let role = open.narrowed(&narrowing)?;
+        let (role, facts) = open.narrowed(role, &narrowing)?;
         let makings = self.0.makings.clone().of(consumer.as_str());
-        let role = Role::new(role, open.facts.clone(), makings);
+        let role = Role::new(role, facts, makings, None);
         if open.locked {
             role.lock();
         }
@@ -181,16 +188,30 @@ impl Sessions {
 }
 
 impl Open {
-    fn narrowed(&self, narrowing: &Narrowing) -> Result<RoleSettings, Unnarrowable> {
-        let source = self.role.source.narrowed(narrowing)?;
-        Ok(RoleSettings { source, ..self.role.clone() })
+    fn narrowed(&self, role: &str, narrowing: &Narrowing) -> Result<(RoleSettings, Facts), Unfit> {
+        let (role, facts) = self.roles.get(role).ok_or(Unfit::Gone)?;
+        let source = role.source.narrowed(narrowing)?;
+        Ok((RoleSettings { source, ..role.clone() }, facts.clone()))
+    }
+}
+
+impl Unfit {
+    fn refusal(self, role: &str) -> Refusal {
+        match self {
+            Self::Gone => Refusal::new(Code::NoSuchName, format!("no role {role} here any more")),
+            Self::Narrow(why) => Refusal::unnarrowable(role, why),
+        }
+    }
+
+    fn tell(&self, consumer: &ConsumerName) {
+        let (why, hint) = match self {
+            Self::Gone => ("its role is not served any more".to_owned(), None),
+            Self::Narrow(why) => (why.to_string(), Some(why.hint())),
+        };
+        warn!(event = "narrowed", %consumer, hint, "a consumer lost its session: {why}");
     }
 }
 
 fn ended() -> Refusal {
     Refusal::new(Code::Unavailable, "it was revoked before its credentials came")
-}
-
-fn lost(consumer: &ConsumerName, unfit: Unnarrowable) {
-    warn!(event = "narrowed", %consumer, hint = unfit.hint(), "a consumer lost its session: {unfit}");
 }

@@ -1,6 +1,6 @@
-//! What listeners serve: a site for each kind, all from the same role.
+//! What listeners serve: a site for each kind, and for each role that has a listener.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::watch;
 
 use super::role::Role;
+use super::roles::Roles;
 use crate::clock::Clock;
-use crate::config::{ListenKind, Settings};
+use crate::config::{Listen, ListenKind, Settings};
 use crate::http::{ContainerSite, ContainerTerms, Endpoint, ForeignNames, Site, Terms};
 use crate::imds::{HostNames, TokenKey};
 use crate::status::Clients;
@@ -20,10 +21,13 @@ use crate::sys::state::KeyBytes;
 /// What SDKs put before a relative URI (S1), by whatever way it leads here.
 const AGENT: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
 
-/// Each kind of site, once.
+/// Each kind of site once, and IMDS once more for each role that has a listener of its own.
 #[derive(Debug)]
 pub(super) struct Sites {
-    imds: Arc<Site>,
+    /// Of listeners that serve whatever is active.
+    shared: Arc<Site>,
+    /// By the names of roles.
+    own: BTreeMap<String, Arc<Site>>,
     container: Arc<ContainerSite>,
 }
 
@@ -31,20 +35,19 @@ impl Sites {
     /// They answer by no name yet: [`Self::renew`] comes first.
     pub(super) fn new(
         settings: &Settings,
-        role: &Role,
+        roles: &Roles,
         register: Arc<Register>,
         key: &KeyBytes,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let clients = Arc::<Clients>::default();
         let names = || HostNames::new([], []);
-        let terms = Terms { options: settings.imds, names: names() };
+        let terms = Terms { options: settings.imds, names: names(), role: roles.active().served() };
         let nobody = ContainerTerms { names: names(), roles: BTreeMap::new() };
-        let imds = Site {
+        let shared = Site {
             terms: watch::Sender::new(terms),
             foreign: ForeignNames::default(),
-            key: TokenKey::new(key, &identity::boot_id()),
-            role: role.served(),
+            key: Arc::new(TokenKey::new(key, &identity::boot_id())),
             clients: Arc::clone(&clients),
             clock: Arc::clone(clock),
             nonce: AtomicU64::new(identity::nonce()),
@@ -53,12 +56,15 @@ impl Sites {
         let foreign = ForeignNames::default();
         let (terms, sessions) = (watch::Sender::new(nobody), watch::Sender::default());
         let container = ContainerSite { terms, sessions, foreign, register, clients, clock };
-        Self { imds: Arc::new(imds), container: Arc::new(container) }
+        let (shared, own) = (Arc::new(shared), BTreeMap::new());
+        let mut sites = Self { shared, own, container: Arc::new(container) };
+        sites.renew(settings, roles, &[]);
+        sites
     }
 
     /// Which programs ask, whatever they speak.
     pub(super) fn clients(&self) -> Arc<Clients> {
-        Arc::clone(&self.imds.clients)
+        Arc::clone(&self.shared.clients)
     }
 
     /// What consumers are served.
@@ -66,23 +72,44 @@ impl Sites {
         Arc::clone(&self.container)
     }
 
-    /// What a listener of this kind serves.
-    pub(super) fn endpoint(&self, kind: ListenKind) -> Endpoint {
-        match kind {
-            ListenKind::Imds => Endpoint::Imds(Arc::clone(&self.imds)),
-            ListenKind::Container => Endpoint::Container(Arc::clone(&self.container)),
+    /// What this listener serves.
+    pub(super) fn endpoint(&self, listen: &Listen) -> Endpoint {
+        let own = || self.own.get(listen.role.as_deref()?);
+        match listen.kind {
+            ListenKind::Imds => Endpoint::Imds(Arc::clone(own().unwrap_or(&self.shared))),
+            ListenKind::Container => Endpoint::Container(self.container()),
         }
     }
 
-    /// Judges requests by the settings, role and addresses as they are now.
-    pub(super) fn renew(&self, settings: &Settings, role: &Role, bound: &[IpAddr]) {
+    /// Judges requests by the settings, roles and addresses as they are now.
+    pub(super) fn renew(&mut self, settings: &Settings, roles: &Roles, bound: &[IpAddr]) {
         let names = |more: Option<IpAddr>| {
             HostNames::new(bound.iter().copied().chain(more), settings.hosts.iter().cloned())
         };
-        self.imds.terms.send_replace(Terms { options: settings.imds, names: names(None) });
-        self.container.terms.send_replace(ContainerTerms {
-            names: names(Some(AGENT)),
-            roles: BTreeMap::from([(role.name().to_owned(), role.served())]),
-        });
+        let terms =
+            |role: &Role| Terms { options: settings.imds, names: names(None), role: role.served() };
+        self.shared.terms.send_replace(terms(roles.active()));
+        let wanted: BTreeSet<_> = settings.listen.iter().filter_map(|it| it.role.clone()).collect();
+        self.own.retain(|name, _| wanted.contains(name));
+        for role in wanted.iter().filter_map(|name| roles.find(name)) {
+            let site = self.own.entry(role.name().to_owned());
+            let site = site.or_insert_with(|| Arc::new(beside(&self.shared, terms(role))));
+            site.terms.send_replace(terms(role));
+        }
+        self.container
+            .terms
+            .send_replace(ContainerTerms { names: names(Some(AGENT)), roles: roles.served() });
+    }
+}
+
+/// Takes the same tokens, and serves something else.
+fn beside(site: &Site, terms: Terms) -> Site {
+    Site {
+        terms: watch::Sender::new(terms),
+        foreign: ForeignNames::default(),
+        key: Arc::clone(&site.key),
+        clients: Arc::clone(&site.clients),
+        clock: Arc::clone(&site.clock),
+        nonce: AtomicU64::new(identity::nonce()),
     }
 }

@@ -1,7 +1,7 @@
 //! What the orders on the control socket do.
 //!
-//! Holds the same store and bell as the role itself, and sends what ends or
-//! changes the daemon to the one loop that may do so.
+//! Knows each role's store and bell, and sends what ends or changes the daemon
+//! to the one loop that may do so.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use tracing::{info, warn};
 
 use super::consumption::Mint;
 use super::orders::Order;
+use super::role::Known;
 use super::sessions::Sessions;
 use crate::clock::{Clock, Now};
-use crate::config::{Events, OnSuspend, RoleSettings};
+use crate::config::{Events, OnSuspend};
 use crate::control::{
     Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
 };
@@ -23,8 +24,8 @@ use crate::credentials::Credentials;
 use crate::rotation::standing::{Phase, Standing};
 use crate::rotation::task::Bell;
 use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
-use crate::store::{State, Store};
 use crate::sts::Reception;
+use crate::sts::request::Need;
 use crate::sys::mark::Mark;
 
 /// Whoever asks for credentials that are not there waits no longer than this.
@@ -32,19 +33,37 @@ const PATIENCE: Duration = Duration::from_secs(50);
 /// A pause before the next attempt that is worth waiting for.
 const SOON: Duration = Duration::from_secs(3);
 
-/// What a status shows of the settings and sockets, as they are now.
-#[derive(Debug, Clone)]
+/// What a status shows of the roles, settings and sockets, as they are now.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Shown {
-    pub(super) role: RoleSettings,
+    /// The name of the active one.
+    pub(super) active: String,
+    pub(super) roles: Vec<Known>,
     pub(super) listeners: Vec<ListenerStatus>,
     pub(super) events: Events,
+}
+
+impl Shown {
+    /// The role of this name; the active one without a name.
+    fn find(&self, name: Option<&str>) -> Option<&Known> {
+        let name = name.unwrap_or(&self.active);
+        self.roles.iter().find(|role| role.settings.borrow().name == name)
+    }
+
+    /// Has the others tried that wait for the very thing that one was given.
+    pub(super) fn retry_others(&self, given: &Known, need: &Need) {
+        let others = self.roles.iter().filter(|role| !Arc::ptr_eq(&role.store, &given.store));
+        for role in others.filter(|role| role.need().as_ref() == Some(need)) {
+            if role.store.read().awaits_human() {
+                role.bell.refresh();
+            }
+        }
+    }
 }
 
 /// The steering end of a daemon.
 #[derive(Debug)]
 pub(super) struct Steering {
-    pub(super) store: Arc<Store>,
-    pub(super) bell: Bell,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) orders: UnboundedSender<Order>,
     pub(super) shown: watch::Receiver<Shown>,
@@ -62,33 +81,34 @@ pub(super) struct Steering {
 impl Steer for Steering {
     fn status(&self) -> Status {
         let now = self.clock.now();
-        let (shown, state) = (self.shown.borrow(), self.store.read());
+        let shown = self.shown.borrow();
+        let roles = shown.roles.iter().map(|role| self.with_ends(role_status(role, now)));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             now: now.wall,
             started: self.since.wall,
             uptime: now.boot.since(self.since.boot),
-            locked: state.locked,
-            active: shown.role.name.clone(),
+            locked: self.is_locked(),
+            active: shown.active.clone(),
             control: Some(self.socket.clone()),
             listeners: shown.listeners.clone(),
-            roles: vec![self.with_ends(role_status(&shown.role, &state, &self.bell, now))],
+            roles: roles.collect(),
             clients: self.clients.list(),
         }
     }
 
     fn refresh(&self, role: Option<&str>) -> Pending<()> {
-        let outcome = self.unlocked(role).map(|()| {
+        let begun = self.unlocked(role).map(|role| {
             // One that has not begun yet.
-            let outcome = self.outcome(|now| now.attempts);
-            self.bell.refresh();
-            outcome
+            let outcome = outcome(&role.bell, |now| now.attempts);
+            role.bell.refresh();
+            (role, outcome)
         });
-        let store = Arc::clone(&self.store);
         Box::pin(async move {
-            outcome?.await;
-            match &store.read().failure {
+            let (role, outcome) = begun?;
+            outcome.await;
+            match &role.store.read().failure {
                 Some(failure) => Err(failure.into()),
                 None => Ok(()),
             }
@@ -114,8 +134,10 @@ impl Steer for Steering {
     }
 
     fn lock(&self, forget: bool) -> Result<(), Refusal> {
-        self.store.lock();
-        self.bell.lock();
+        for role in &self.shown.borrow().roles {
+            role.store.lock();
+            role.bell.lock();
+        }
         self.sessions.lock();
         self.note(&Event::Locked);
         self.reception.withhold(true);
@@ -155,9 +177,11 @@ impl Steer for Steering {
             return Err(Refusal::new(Code::Unavailable, format!("cannot unlock: {error}"))
                 .hint("the mark of the lock is in the state directory"));
         }
-        if self.store.read().locked {
-            self.store.unlock();
-            self.bell.unlock();
+        if self.is_locked() {
+            for role in &self.shown.borrow().roles {
+                role.store.unlock();
+                role.bell.unlock();
+            }
             self.sessions.unlock();
             self.note(&Event::Unlocked);
             self.reception.withhold(false);
@@ -171,14 +195,19 @@ impl Steer for Steering {
     }
 
     fn credentials(&self, role: Option<&str>) -> Pending<Credentials> {
-        let ready = self.unlocked(role).map(|()| self.held());
-        let outcome = self.outcome(Standing::landed);
-        let now = self.clock.now();
-        // Back-off holds here as for any client.
-        let soon = matches!(ready, Ok(None)) && self.bell.demand(now.boot) <= SOON;
-        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let role = self.unlocked(role);
+        let ready = role.map(|role| {
+            let (now, held) = (self.clock.now(), self.held(&role));
+            let outcome = outcome(&role.bell, Standing::landed);
+            role.bell.asked(now.boot);
+            // Back-off holds here as for any client.
+            let soon = held.is_none() && role.bell.demand(now.boot) <= SOON;
+            (role.store, held, outcome, soon)
+        });
+        let clock = Arc::clone(&self.clock);
         Box::pin(async move {
-            if let Some(held) = ready? {
+            let (store, held, outcome, soon) = ready?;
+            if let Some(held) = held {
                 return Ok(held);
             }
             if soon {
@@ -201,18 +230,24 @@ impl Steer for Steering {
     }
 
     fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted> {
-        let may = self.unlocked(wanted.role.as_deref());
-        let (mint, role) = (self.mint.clone(), self.shown.borrow().role.clone());
-        Box::pin(async move {
-            may?;
-            mint.mint(wanted, role, peer).await
-        })
+        let role = self.unlocked(wanted.role.as_deref());
+        let role = role.map(|role| role.settings.borrow().clone());
+        let mint = self.mint.clone();
+        Box::pin(async move { mint.mint(wanted, role?, peer).await })
     }
 
-    fn activate(&self, role: &str) -> Result<String, Refusal> {
-        let status = self.status();
-        let known = status.role(Some(role)).ok_or_else(|| Refusal::no_role(Some(role), &status))?;
-        Ok(known.name.clone())
+    fn activate(&self, role: &str) -> Pending<String> {
+        let name = self.activatable(role);
+        let (reply, done) = oneshot::channel();
+        if let Ok(name) = &name {
+            // Where the loop has ended, the reply is dropped with the order.
+            let _ = self.orders.send(Order::Use(name.clone(), reply));
+        }
+        Box::pin(async move {
+            let name = name?;
+            let ending = |_| Refusal::new(Code::Unavailable, "the daemon is ending");
+            done.await.map(|()| name).map_err(ending)
+        })
     }
 
     fn events(&self) -> Reader {
@@ -226,12 +261,8 @@ impl Steer for Steering {
 }
 
 /// How a role stands, as everybody is told.
-pub(super) fn role_status(
-    settings: &RoleSettings,
-    state: &State,
-    bell: &Bell,
-    now: Now,
-) -> RoleStatus {
+pub(super) fn role_status(role: &Known, now: Now) -> RoleStatus {
+    let state = role.store.read();
     let held = Held {
         snapshot: state.snapshot.as_deref(),
         failure: state.failure.as_ref(),
@@ -239,36 +270,47 @@ pub(super) fn role_status(
         locked: state.locked,
         failed: &state.failed,
     };
-    let standing = *bell.standing().borrow();
-    RoleStatus::new(settings, held, standing, now)
+    let standing = *role.bell.standing().borrow();
+    RoleStatus::new(&role.settings.borrow(), held, standing, now)
 }
 
 impl Steering {
-    /// That the role is ours, and may be used.
-    pub(super) fn unlocked(&self, role: Option<&str>) -> Result<(), Refusal> {
-        if role.is_some_and(|role| role != self.shown.borrow().role.name) {
-            return Err(Refusal::no_role(role, &self.status()));
+    /// The role of this name, which may be used.
+    pub(super) fn unlocked(&self, name: Option<&str>) -> Result<Known, Refusal> {
+        let found = self.shown.borrow().find(name).cloned();
+        let role = found.ok_or_else(|| Refusal::no_role(name, &self.status()))?;
+        let locked = role.store.read().locked;
+        if locked { Err(Refusal::locked()) } else { Ok(role) }
+    }
+
+    /// The name of a role that may become the active one.
+    fn activatable(&self, name: &str) -> Result<String, Refusal> {
+        let found = self.shown.borrow().find(Some(name)).cloned();
+        let role = found.ok_or_else(|| Refusal::no_role(Some(name), &self.status()))?;
+        if role.settings.borrow().protected {
+            return Err(Refusal::new(
+                Code::BadRequest,
+                format!("{name} is protected, and never the active role"),
+            )
+            .hint(format!("assumed exec {name} -- COMMAND gives it to one command")));
         }
-        if self.store.read().locked { Err(Refusal::locked()) } else { Ok(()) }
+        Ok(name.to_owned())
+    }
+
+    /// All roles are, or none.
+    fn is_locked(&self) -> bool {
+        self.shown.borrow().roles.iter().any(|role| role.store.read().locked)
     }
 
     fn note(&self, event: &Event) {
         self.chronicle.note(self.clock.now().wall, event);
     }
 
-    fn held(&self) -> Option<Credentials> {
+    fn held(&self, role: &Known) -> Option<Credentials> {
         let now = self.clock.now();
-        let state = self.store.read();
+        let state = role.store.read();
         let valid = state.snapshot.as_ref().filter(|held| held.is_valid(now));
         valid.map(|held| held.credentials.clone())
-    }
-
-    /// Waits until more attempts have ended than `before` tells of the moment.
-    pub(super) fn outcome(
-        &self,
-        before: fn(&Standing) -> u64,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        outcome(&self.bell, before)
     }
 }
 

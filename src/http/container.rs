@@ -92,7 +92,10 @@ impl ContainerSite {
     ) -> Answer {
         let (terms, consumers) = (self.terms.borrow(), self.register.read());
         let document = |consumer: &Consumer| -> Option<Document> {
-            Some(self.served(&terms, consumer)?.store.read().document.clone())
+            let served = self.served(&terms, consumer)?;
+            (served.interest)(now.boot);
+            let state = served.store.read();
+            Some(state.document.clone())
         };
         let view = View {
             names: &terms.names,

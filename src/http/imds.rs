@@ -32,18 +32,18 @@ pub struct Terms {
     pub options: Options,
     /// The names by which clients may call us.
     pub names: HostNames,
+    /// What is served.
+    pub role: ServedRole,
 }
 
-/// What all connections of the IMDS listeners share.
+/// What all connections of IMDS listeners that serve the same share.
 pub struct Site {
     /// Each request is judged by those of its moment.
     pub terms: watch::Sender<Terms>,
     /// The foreign names that were told of.
     pub foreign: ForeignNames,
     /// Signs and checks metadata tokens.
-    pub key: TokenKey,
-    /// What is served.
-    pub role: ServedRole,
+    pub key: Arc<TokenKey>,
     /// The present.
     pub clock: Arc<dyn Clock>,
     /// Which programs ask.
@@ -72,7 +72,8 @@ impl Site {
             answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
         }
         if matches!(answer, Answer::Wait) {
-            self.role.next_outcome(form.now.boot).await;
+            let role = self.terms.borrow().role.clone();
+            role.next_outcome(form.now.boot).await;
             (answer, stamp) = self.answer(request, ends, self.clock.now(), false);
         }
         stamp.closes = form.closes;
@@ -95,7 +96,8 @@ impl Site {
         now: Now,
         patient: bool,
     ) -> (Answer, Stamp) {
-        let (terms, state) = (self.terms.borrow(), self.role.store.read());
+        let terms = self.terms.borrow();
+        let state = terms.role.store.read();
         let options = if state.locked { terms.options.off() } else { terms.options };
         let view = View {
             options: &options,
@@ -109,7 +111,11 @@ impl Site {
             patient,
         };
         let stamp = Stamp { now: now.wall, changed: state.tree.modified(), closes: true };
-        (imds::answer(request, &view), stamp)
+        let answer = imds::answer(request, &view);
+        if answer.serves() {
+            (terms.role.interest)(now.boot);
+        }
+        (answer, stamp)
     }
 
     /// Another for each metadata token; what asks for none gets none.

@@ -26,4 +26,4 @@ pub use endpoint::Endpoint;
 pub use foreign::ForeignNames;
 pub use imds::{Site, Terms};
 pub use listener::Listener;
-pub use role::{Demand, ServedRole};
+pub use role::{Demand, Interest, ServedRole};

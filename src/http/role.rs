@@ -12,6 +12,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Tells rotation that nothing valid was found; returns how soon it tries.
 pub type Demand = Arc<dyn Fn(BootTime) -> Duration + Send + Sync>;
+/// Tells rotation that somebody found what he wanted.
+pub type Interest = Arc<dyn Fn(BootTime) + Send + Sync>;
 
 /// One role that is served.
 #[derive(Clone)]
@@ -20,6 +22,8 @@ pub struct ServedRole {
     pub store: Arc<Store>,
     /// The way to rotation.
     pub demand: Demand,
+    /// Keeps it from resting.
+    pub interest: Interest,
 }
 
 impl ServedRole {

@@ -50,6 +50,12 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// True where somebody got what he asked for.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        matches!(self, Self::Reply(reply) if reply.status == Status::Ok)
+    }
+
     /// What is sent in any case: who waited for nothing gets a 500 (C11).
     #[must_use]
     pub fn into_reply(self) -> Reply {

@@ -27,6 +27,8 @@ pub enum Event {
     Demand,
     /// Somebody who may wants a rotation now, back-off or not.
     Refresh,
+    /// Nobody has asked, yet or for long: no attempt until somebody does.
+    Rest,
     /// The wall clock was set, or the machine woke from suspend.
     ClockChanged,
     /// All is to be forgotten, and no attempt made until it is unlocked.
@@ -46,7 +48,7 @@ pub struct Step {
     pub news: Option<News>,
     /// True where an attempt is to begin.
     pub attempt: bool,
-    /// When to ring, by the wall clock; `None` while in flight or locked.
+    /// When to ring, by the wall clock; `None` while in flight, at rest or locked.
     pub alarm: Option<Timestamp>,
     /// From when on a demand has an attempt under way at once.
     pub demandable: BootTime,
@@ -63,6 +65,7 @@ pub struct Machine {
     /// No attempt before this, unless somebody insists.
     not_before: BootTime,
     refresh: bool,
+    resting: bool,
     locked: bool,
     /// The newest generation there was; what is held may be gone.
     generation: u64,
@@ -109,7 +112,12 @@ impl Machine {
                 None
             }
             Event::Refresh => {
+                self.resting = false;
                 self.refresh = true;
+                None
+            }
+            Event::Rest => {
+                self.resting = true;
                 None
             }
             Event::ClockChanged => {
@@ -133,13 +141,19 @@ impl Machine {
             }
         };
         let due = self.refresh || self.pause(now).is_zero();
-        let attempt = due && self.flight.is_none() && !self.locked;
+        let attempt = due && self.flight.is_none() && !self.locked && !self.resting;
         if attempt {
             self.refresh = false;
             self.attempts += 1;
             self.flight = Some(Flight { since: now.boot, disturbed: false });
         }
         Step { news, attempt, alarm: self.next(now), demandable: self.demandable(now) }
+    }
+
+    /// True where no attempt is made until somebody asks.
+    #[must_use]
+    pub const fn rests(&self) -> bool {
+        self.resting
     }
 
     /// How the role stands at `now`.
@@ -149,6 +163,7 @@ impl Machine {
             phase: self.phase(now),
             attempts: self.attempts,
             attempting: self.flight.is_some(),
+            resting: self.resting,
             next: self.next(now),
             failures: self.trouble.as_ref().map_or(0, |trouble| trouble.failures),
         }
@@ -180,7 +195,7 @@ impl Machine {
     }
 
     fn next(&self, now: Now) -> Option<Timestamp> {
-        let waits = self.flight.is_none() && !self.locked;
+        let waits = self.flight.is_none() && !self.locked && !self.resting;
         waits.then(|| clock::later(now.wall, self.pause(now)))
     }
 
@@ -191,6 +206,7 @@ impl Machine {
 
     /// Remembered where it comes too early: whoever asked is still without.
     fn demand(&mut self, now: Now) {
+        self.resting = false;
         if self.left(now).is_zero() {
             self.cut_rest();
         }
@@ -213,9 +229,14 @@ impl Machine {
     }
 
     fn lock(&mut self, now: Now) {
-        let (generation, attempts) = (self.generation, self.attempts);
-        *self =
-            Self { locked: true, generation, attempts, not_before: now.boot, ..Self::default() };
+        *self = Self {
+            locked: true,
+            resting: self.resting,
+            generation: self.generation,
+            attempts: self.attempts,
+            not_before: now.boot,
+            ..Self::default()
+        };
     }
 
     fn land(&mut self, now: Now) -> Flight {

@@ -29,7 +29,9 @@ pub struct Standing {
     pub attempts: u64,
     /// One of them is in flight.
     pub attempting: bool,
-    /// When the next attempt begins; `None` while in flight or locked.
+    /// Nobody asks for it, and no attempt begins before somebody does.
+    pub resting: bool,
+    /// When the next attempt begins; `None` while in flight, at rest or locked.
     pub next: Option<Timestamp>,
     /// How many failed in a row.
     pub failures: u32,

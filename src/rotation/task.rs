@@ -7,7 +7,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,6 +40,26 @@ struct Orders {
     locked: watch::Sender<bool>,
     standing: watch::Sender<Standing>,
     pulse: Pulse,
+    rest: Rest,
+}
+
+/// When a role that nobody asks for stops rotating.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Milliseconds since boot: when somebody asked last.
+    asked: AtomicU64,
+    /// Milliseconds without a question after which it rests; 0 is never.
+    after: AtomicU64,
+    /// It rests.
+    taken: AtomicBool,
+}
+
+impl Rest {
+    /// True where nobody has asked for so long.
+    fn is_due(&self, now: BootTime) -> bool {
+        let [asked, after] = [&self.asked, &self.after].map(|it| it.load(Ordering::Relaxed));
+        after > 0 && millis(now.since_boot()).saturating_sub(asked) >= after
+    }
 }
 
 impl Bell {
@@ -49,9 +69,26 @@ impl Bell {
     /// had by waiting less.
     #[allow(clippy::must_use_candidate, reason = "ringing is what it is for")]
     pub fn demand(&self, now: BootTime) -> Duration {
+        self.0.rest.asked.store(millis(now.since_boot()), Ordering::Relaxed);
         self.0.demand.notify_one();
         let from = Duration::from_millis(self.0.demandable.load(Ordering::Relaxed));
         BootTime::from_boot(from).since(now)
+    }
+
+    /// A request found what it wanted; wakes the rotation of what it found, where it rests.
+    pub fn asked(&self, now: BootTime) {
+        self.0.rest.asked.store(millis(now.since_boot()), Ordering::Relaxed);
+        if self.0.rest.taken.load(Ordering::Relaxed) {
+            self.0.demand.notify_one();
+        }
+    }
+
+    /// Rests when nobody has asked for so long, or never; whoever never rests begins at once.
+    pub fn rest_after(&self, span: Option<Duration>) {
+        let before = self.0.rest.after.swap(span.map_or(0, millis), Ordering::Relaxed);
+        if span.is_none() && before > 0 {
+            self.0.demand.notify_one();
+        }
     }
 
     /// Rotate now, whatever the back-off; remembered while an attempt is in flight.
@@ -84,9 +121,12 @@ impl Bell {
 
 impl Orders {
     fn demandable_from(&self, point: BootTime) {
-        let millis = u64::try_from(point.since_boot().as_millis()).unwrap_or(u64::MAX);
-        self.demandable.store(millis, Ordering::Relaxed);
+        self.demandable.store(millis(point.since_boot()), Ordering::Relaxed);
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where jitter comes from: numbers in `0.0..1.0`.
@@ -136,10 +176,11 @@ impl<A: Alarm> Rotation<A> {
         let mut machine = Machine::default();
         let mut flight: Option<Flight> = None;
         let mut locked = self.bell.0.locked.subscribe();
-        let mut event = if *locked.borrow_and_update() { Event::Lock } else { Event::Started };
+        let mut event = if *locked.borrow_and_update() { Event::Lock } else { self.first() };
         loop {
             let now = self.clock.now();
             let step = machine.on(event, now, (self.dice)());
+            self.bell.0.rest.taken.store(machine.rests(), Ordering::Relaxed);
             if let Some(news) = step.news {
                 self.tell(news, step.alarm);
             }
@@ -169,6 +210,12 @@ impl<A: Alarm> Rotation<A> {
         }
     }
 
+    /// Who may rest does, until somebody asks.
+    fn first(&self) -> Event {
+        let may_rest = self.bell.0.rest.after.load(Ordering::Relaxed) > 0;
+        if may_rest { Event::Rest } else { Event::Started }
+    }
+
     fn attempt(&self) -> Flight {
         tracing::debug!(event = "attempt", role = %self.role, "asking for credentials");
         let assume = Arc::clone(&self.assume);
@@ -182,6 +229,10 @@ impl<A: Alarm> Rotation<A> {
 
     fn rang(&self, rang: Rang) -> Event {
         match rang {
+            Rang::Due if self.bell.0.rest.is_due(self.clock.now().boot) => {
+                tracing::debug!(event = "rests", role = %self.role, "nobody asked for it");
+                Event::Rest
+            }
             Rang::Due => Event::Due,
             Rang::ClockChanged => {
                 tracing::debug!(event = "clock", role = %self.role, "the clock was set, or the machine woke up");

@@ -57,6 +57,9 @@ pub struct ListenerStatus {
     pub kind: String,
     /// Where, the port resolved.
     pub address: SocketAddr,
+    /// What it serves, where that is not the active role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 impl Status {

@@ -86,6 +86,8 @@ pub enum State {
     Expired,
     /// Nothing valid is held, and STS said no.
     Refused,
+    /// Nothing valid is held, and nobody asked for it: it is assumed when somebody does.
+    Resting,
     /// Wiped, until somebody unlocks.
     Locked,
 }
@@ -100,14 +102,15 @@ impl State {
             Self::Stale => "stale",
             Self::Expired => "expired",
             Self::Refused => "refused",
+            Self::Resting => "resting",
             Self::Locked => "locked",
         }
     }
 
-    /// True where clients get credentials.
+    /// True where clients get credentials, if need be after a moment.
     #[must_use]
     pub const fn serves(self) -> bool {
-        matches!(self, Self::Fresh | Self::Stale)
+        matches!(self, Self::Fresh | Self::Stale | Self::Resting)
     }
 }
 
@@ -172,6 +175,8 @@ fn state(held: Held<'_>, standing: Standing, left: Duration) -> State {
     } else if !left.is_zero() {
         let fresh = standing.phase == Phase::Fresh && held.failure.is_none();
         if fresh { State::Fresh } else { State::Stale }
+    } else if standing.resting {
+        State::Resting
     } else if held.failure.is_some_and(Failure::is_refusal) {
         State::Refused
     } else if held.snapshot.is_some() {

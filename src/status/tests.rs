@@ -88,6 +88,7 @@ impl Scene {
             listeners: vec![ListenerStatus {
                 kind: "imds".to_owned(),
                 address: "127.0.0.1:1338".parse().unwrap(),
+                role: None,
             }],
             roles: vec![role],
             clients: vec![Seen {

@@ -26,6 +26,7 @@ impl Paint {
         match state {
             State::Fresh => self.good(word),
             State::Waiting | State::Stale => self.doubtful(word),
+            State::Resting => word.to_owned(),
             State::Expired | State::Refused | State::Locked => self.bad(word),
         }
     }
@@ -76,7 +77,9 @@ impl Status {
         table.line("assumed", &format!("{}, pid {}, up {uptime}", self.version, self.pid));
         for (index, listener) in self.listeners.iter().enumerate() {
             let name = if index == 0 { "listening" } else { "" };
-            table.line(name, &format!("{} on {}", listener.kind, listener.address));
+            let own = listener.role.as_ref().map(|role| format!(", always {role}"));
+            let own = own.unwrap_or_default();
+            table.line(name, &format!("{} on {}{own}", listener.kind, listener.address));
         }
         for role in &self.roles {
             table.text.push('\n');
@@ -182,6 +185,7 @@ impl Table {
             State::Stale => "credentials are valid, but due for rotation",
             State::Expired => "nothing valid to serve",
             State::Refused => "nothing valid to serve, and STS refuses",
+            State::Resting => "assumed when somebody asks for it",
             State::Locked => "wiped; `assumed unlock` assumes anew",
         };
         // Not by way of `line`, which would count the colour as width.

@@ -67,17 +67,17 @@ const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// All of them, in the order in which they are documented.
 #[rustfmt::skip] // A table.
 pub const KEYS: &[Key] = &[
-    key("roles[]", Kind::Text, "the roles to serve: tables below, or profiles as `profile:NAME`", "every `[role.*]`", "\"dev\""),
-    key("active", Kind::Text, "the role that listeners without one of their own serve", "the first of `roles`", "\"dev\""),
+    key("roles[]", Kind::Text, "the roles to serve: tables below, or profiles as `profile:NAME`; `profile:*` is every profile with a `role_arn`", "every `[role.*]`", "\"dev\""),
+    key("active", Kind::Text, "the role that listeners without one of their own serve", "the first that is not `protected`", "\"dev\""),
     key("listen[]", Kind::Address, "where to listen: an address, or a table", "`127.0.0.1:1338`", "\"127.0.0.1:1338\""),
     key("listen[].address", Kind::Address, "where this listener is bound", "none", "\"169.254.169.254:80\""),
     key("listen[].kind", Kind::Choice(LISTEN_KINDS), "what it speaks", "`imds`", "\"imds\""),
-    key("listen[].role", Kind::Text, "the role that it serves", "`active`", "\"dev\""),
+    key("listen[].role", Kind::Text, "the role that an `imds` listener serves, whatever is active", "`active`", "\"dev\""),
     key("listen[].allow_from[]", Kind::Network, "who may connect besides this host", "nobody", "\"172.17.0.0/16\""),
     key("state_dir", Kind::Text, "where the token key and the lock live", "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/assumed`, else `~/.local/state/assumed`", "\"/var/lib/assumed\""),
     key("ready_timeout", Kind::Span, "how long being ready waits for the first credentials", "`30s`", "\"30s\""),
-    later("max_in_flight", "STS attempts at once"),
-    later("idle_after", "a role that nobody asked for stops rotating"),
+    key("max_in_flight", Kind::Number(1, 64), "how many roles ask STS at once", "`4`", "4"),
+    key("idle_after", Kind::Span, "a role that nobody asked for so long stops rotating until it is asked for, unless it is active or `eager`", "`1h`", "\"1h\""),
 
     key("role.*.role_arn", Kind::Text, "the role to assume", "none", "\"arn:aws:iam::123456789012:role/deploy\""),
     key("role.*.source_profile", Kind::Text, "the profile whose credentials sign the call", "none", "\"base\""),
@@ -109,8 +109,8 @@ pub const KEYS: &[Key] = &[
     key("role.*.endpoint_url", Kind::Text, "asks this STS for this role", "`sts.endpoint_url`", "\"https://sts.example.com\""),
     key("role.*.credential_process_timeout", Kind::Span, "how long a command may take", "`20s`", "\"20s\""),
     key("role.*.metadata.*", Kind::Leaf, "as `[metadata]`, for this role", "none", "\"i-0123456789abcdef0\""),
-    later("role.*.eager", "assume at start, not at first use"),
-    later("role.*.protected", "never the active role of a shared listener"),
+    key("role.*.eager", Kind::Flag, "assumes it at the start, not at first use, and rotates it always; so is the active role", "`false`", "true"),
+    key("role.*.protected", Kind::Flag, "never the active role: only a listener or a consumer of its own gets it", "`false`", "true"),
 
     key("imds.http_endpoint", Kind::Choice(&["enabled", "disabled"]), "whether metadata is served at all", "`enabled`", "\"enabled\""),
     key("imds.http_tokens", Kind::Choice(&["required", "optional"]), "whether requests need a metadata token; `optional` serves IMDSv1 too", "`required`", "\"required\""),

@@ -152,9 +152,9 @@ fn each_mistake_is_named_with_line_column_key_and_what_to_do() {
              hint: it looks like 172.17.0.0/16 or fd00::/8",
         ),
         (
-            "idle_after = \"1h\"\n",
-            "config.toml:1:1: idle_after: not supported yet\n\
-             hint: take it out, for it would have no effect",
+            "max_in_flight = 0\n",
+            "config.toml:1:17: max_in_flight: out of range\n\
+             hint: write a number from 1 to 64",
         ),
         (
             "[[access]]\nuid = 1000\n",

@@ -443,3 +443,30 @@ fn a_locked_role_holds_nothing_and_attempts_nothing() {
     assert_eq!(role.phase(), Phase::Waiting);
     assert_eq!(snapshot(role.answer(HOUR)).generation, 2, "counted on");
 }
+
+#[test]
+fn who_rests_is_not_tried_until_somebody_asks() {
+    let mut role = Role::holding(HOUR);
+    role.pass(31 * MINUTE);
+    let step = role.on(Event::Rest);
+    assert!(!step.attempt && step.alarm.is_none() && role.machine.rests());
+    assert_eq!(role.phase(), Phase::Stale, "what is valid is served");
+    assert!(!role.on(Event::ClockChanged).attempt);
+    assert!(role.on(Event::Demand).attempt, "due, and asked for");
+    assert!(!role.machine.rests());
+    role.answer(HOUR);
+
+    role.pass(2 * HOUR).on(Event::Rest);
+    assert!(role.machine.standing(role.now()).resting);
+    assert!(role.on(Event::Refresh).attempt);
+}
+
+#[test]
+fn a_lock_wakes_nobody() {
+    let mut role = Role::holding(HOUR);
+    role.on(Event::Rest);
+    role.on(Event::Lock);
+    assert_eq!(role.phase(), Phase::Locked);
+    assert!(!role.on(Event::Unlock).attempt);
+    assert!(role.on(Event::Demand).attempt);
+}
