@@ -90,6 +90,13 @@ fn each_listener_serves_its_role_and_none_is_assumed_before_somebody_asks() {
     until("the other is fresh", || state(&home, "audit") == "fresh");
     let text = verb(&home, &["status"]).well();
     assert!(text.contains("always audit"), "{text}");
+    let looked = verb(&home, &["doctor"]).stdout;
+    assert!(looked.contains("lists dev-role") && looked.contains("lists audit-role"), "{looked}");
+    assert!(looked.contains("valid; roles dev, ops, audit"), "{looked}");
+    let lines = verb(&home, &["env", "audit"]).well();
+    assert!(lines.contains(&addresses(&home)[1].to_string()), "{lines}");
+    let nowhere = verb(&home, &["env", "ops"]).ill(64);
+    assert!(nowhere.contains("assumed use ops"), "{nowhere}");
     assert_eq!(daemon.end("-TERM").code(), Some(0));
 }
 

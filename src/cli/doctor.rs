@@ -127,8 +127,10 @@ fn settings(
     });
     match told {
         Ok(read) => {
-            let role = read.settings.roles.first().map(|role| role.name.as_str());
-            found.push(Finding::ok("settings", format!("valid; role {}", role.unwrap_or("none"))));
+            let roles: Vec<_> = read.settings.roles.iter().map(|role| &*role.name).collect();
+            let word = if roles.len() > 1 { "roles" } else { "role" };
+            let valid = format!("valid; {word} {}", roles.join(", "));
+            found.push(Finding::ok("settings", valid));
             let warnings = read.warnings();
             found.extend(warnings.iter().map(|it| Finding::of(Grade::Warn, "settings", it)));
             Some(read)

@@ -17,7 +17,7 @@ use super::shell::Shell;
 use crate::config::{self, Environment};
 use crate::control::{Code, Minted, Refusal, Wanted};
 use crate::fatal::{Exit, Fatal};
-use crate::status::Status;
+use crate::status::{ListenerStatus, Status};
 
 /// What an SDK would take before our endpoint, if it is set.
 pub(super) const RIVALS: &[&str] = &[
@@ -93,23 +93,27 @@ type Variables = Vec<(&'static str, String)>;
 fn endpoint(env: &Env, status: &Status) -> Result<Variables, Fatal> {
     let wanted = env.role.as_deref();
     let role = status.role(wanted).ok_or_else(|| Refusal::no_role(wanted, status))?;
-    if role.name != status.active {
-        return Err(Refusal::new(
-            Code::NoSuchName,
-            format!("{} is not the active role", role.name),
-        )
-        .hint(format!("the endpoint serves {}", status.active))
-        .into());
-    }
-    let listener = status.listeners.iter().find(|listener| listener.kind == "imds");
-    let listener = listener.ok_or_else(|| {
-        Fatal::new(Exit::Unavailable, "the daemon serves no metadata endpoint")
-            .hint("give it a listener: listen in the settings, or --listen")
-    })?;
+    let listener = metadata_endpoint(status, &role.name)?;
     Ok(vec![
         ("AWS_REGION", role.region.clone()),
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}/", reached_at(listener.address))),
     ])
+}
+
+/// A listener that serves this role: the one of its own first, for that goes on doing so.
+fn metadata_endpoint<'a>(status: &'a Status, role: &str) -> Result<&'a ListenerStatus, Fatal> {
+    let imds = || status.listeners.iter().filter(|listener| listener.kind == "imds");
+    let own = imds().find(|listener| listener.role.as_deref() == Some(role));
+    let shared = || imds().find(|listener| listener.role.is_none() && role == status.active);
+    own.or_else(shared).ok_or_else(|| {
+        if imds().next().is_none() {
+            return Fatal::new(Exit::Unavailable, "the daemon serves no metadata endpoint")
+                .hint("give it a listener: listen in the settings, or --listen");
+        }
+        Refusal::new(Code::NoSuchName, format!("no metadata endpoint serves {role}"))
+            .hint(format!("make it the active role (assumed use {role}), or add --container"))
+            .into()
+    })
 }
 
 fn container(env: &Env, daemon: &Daemon) -> Result<Variables, Fatal> {

@@ -14,6 +14,7 @@ pub(super) fn json(settings: &Settings, key: Outlook) -> Value {
     let imds = settings.imds;
     json!({
         "roles": settings.roles.iter().map(role).collect::<Vec<_>>(),
+        "active": settings.roles.first().map(|role| &role.name),
         "listen": settings.listen.iter().map(listen).collect::<Vec<_>>(),
         "state_dir": settings.state_dir.display().to_string(),
         "token_key": key_word(key),
@@ -43,6 +44,8 @@ fn role(role: &RoleSettings) -> Value {
         "account": role.account.as_ref().map(ToString::to_string),
         "region": role.region.as_str(),
         "metadata": role.metadata,
+        "eager": role.eager,
+        "protected": role.protected,
         "base": source.start.to_string(),
         "chain": source.hops.iter().map(hop).collect::<Vec<_>>(),
         "sts": {
@@ -67,6 +70,7 @@ fn listen(listen: &Listen) -> Value {
     json!({
         "address": listen.address.to_string(),
         "kind": listen.kind.as_str(),
+        "role": listen.role,
         "allow_from": listen.allow_from.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -120,8 +124,15 @@ fn role_rows(role: &RoleSettings) -> Vec<(&'static str, String)> {
     if let Some(path) = &source.route.ca_bundle {
         asked = format!("{asked}\ntrusting only {}", path.display());
     }
+    let bounds = match (role.eager, role.protected) {
+        (true, true) => ", eager and protected",
+        (true, false) => ", eager",
+        (false, true) => ", protected",
+        (false, false) => "",
+    };
+    let (name, region) = (&role.name, &role.region);
     vec![
-        ("role", format!("{} ({}) of {account}, in {}", role.name, role.role_name, role.region)),
+        ("role", format!("{name} ({}) of {account}, in {region}{bounds}", role.role_name)),
         ("source", steps.join("\n")),
         ("sts", asked),
     ]
@@ -139,6 +150,9 @@ fn hop_words(hop: &AssumeRole) -> String {
 
 fn listen_words(listen: &Listen) -> String {
     let mut text = format!("{} ({})", listen.address, listen.kind.as_str());
+    if let Some(role) = &listen.role {
+        text = format!("{text}, always {role}");
+    }
     if !listen.allow_from.is_empty() {
         let networks: Vec<String> = listen.allow_from.iter().map(ToString::to_string).collect();
         text = format!("{text}, also for {}", networks.join(", "));

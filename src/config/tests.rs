@@ -814,6 +814,7 @@ fn several_roles_are_served_the_active_one_first() {
                   [role.prod]\nrole_arn = \"arn:aws:iam::123456789012:role/p\"\nsource_profile = \"base\"\n";
     let file = |text: &str| config(SEVERAL).file(text);
     assert_eq!(names(&file(tables)), ["dev", "prod"], "every table");
+    assert_eq!(names(&file(&tables.replace("dev", "zeta"))), ["zeta", "prod"], "in their order");
     assert_eq!(names(&file(&format!("active = \"prod\"\n{tables}"))), ["prod", "dev"]);
     let guarded = tables.replace("[role.prod]", "protected = true\n[role.prod]");
     assert_eq!(names(&file(&guarded)), ["prod", "dev"], "the first that may be active");

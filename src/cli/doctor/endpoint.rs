@@ -30,7 +30,7 @@ pub(super) fn look(read: Option<&Found>, status: Option<&Status>, found: &mut Ve
                 let address = reached_at(listener.address);
                 served.push(address);
                 found.push(if listener.kind == ListenKind::Imds.as_str() {
-                    metadata(address, status)
+                    metadata(address, listener.role.as_deref(), status)
                 } else {
                     consumers(address)
                 });
@@ -47,8 +47,8 @@ pub(super) fn look(read: Option<&Found>, status: Option<&Status>, found: &mut Ve
     }
 }
 
-/// As an SDK would: a metadata token first, then the role that is listed.
-fn metadata(address: SocketAddr, status: &Status) -> Finding {
+/// As an SDK would: a metadata token first, then the role that is listed, `own` or active.
+fn metadata(address: SocketAddr, own: Option<&str>, status: &Status) -> Finding {
     let about = "metadata";
     let token = exchange(
         address,
@@ -67,7 +67,7 @@ fn metadata(address: SocketAddr, status: &Status) -> Finding {
         ),
         code => Ok((code, String::new())),
     });
-    let role = status.role(None).map(|role| role.role_name.as_str()).unwrap_or_default();
+    let role = status.role(own).map(|role| role.role_name.as_str()).unwrap_or_default();
     match answer {
         Ok((200, listed)) if listed == role => {
             Finding::ok(about, format!("http://{address} lists {role}"))

@@ -97,12 +97,12 @@ impl Table {
         self.0.iter().map(|(name, item)| (name.as_str(), item))
     }
 
-    /// All tables in it, by their names.
+    /// All tables in it, in the order in which they are written.
     pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &Item)> {
-        self.0
-            .iter()
-            .filter(|(_, item)| item.table().is_some())
-            .map(|(name, item)| (name.as_str(), item))
+        let named = self.0.iter().map(|(name, item)| (name.as_str(), item));
+        let mut tables: Vec<_> = named.filter(|(_, item)| item.table().is_some()).collect();
+        tables.sort_by_key(|(_, item)| &item.place);
+        tables.into_iter()
     }
 }
 
