@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::aside;
 use super::endpoint::Endpoint;
 use super::head::Head;
 use super::hops::Hops;
@@ -51,6 +52,12 @@ pub(super) struct Form {
     pub(super) closes: bool,
 }
 
+/// What ends a connection that would go on.
+enum Limit {
+    Silence,
+    Closing,
+}
+
 /// What the requests of one connection share.
 struct Visit {
     endpoint: Endpoint,
@@ -81,11 +88,16 @@ pub(super) async fn serve(
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let limits = aside(async {
+        tokio::select! {
+            () = visit.silence.ends() => Limit::Silence,
+            () = closing.cancelled() => Limit::Closing,
+        }
+    });
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = visit.silence.ends() => return Ok(()),
-        () = closing.cancelled() => {}
+        limit = limits => if matches!(limit, Limit::Silence) { return Ok(()) },
     }
     // hyper hangs up on whoever has connected and not asked yet; its request is on the way.
     if !visit.asked.load(Ordering::Relaxed)

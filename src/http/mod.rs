@@ -4,6 +4,7 @@
 //! and writes their reply. Decides nothing about credentials and never calls
 //! STS; hyper is named in this room only.
 
+mod aside;
 mod connection;
 mod container;
 mod crowd;
