@@ -75,6 +75,7 @@ impl Sources {
     }
 
     /// The same in the environment of another process.
+    #[cfg(feature = "service")]
     pub(super) fn seeing(self, environment: Environment) -> Self {
         Self { environment: Arc::new(environment), ..self }
     }

@@ -25,6 +25,7 @@ mod private;
 mod reach;
 mod roles;
 mod run;
+#[cfg(feature = "service")]
 mod service;
 mod shell;
 mod status;
@@ -103,6 +104,7 @@ enum Verb {
     Token(token::Token),
     Doctor(doctor::Doctor),
     Link(link::Link),
+    #[cfg(feature = "service")]
     Service(service::Service),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
@@ -146,6 +148,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Token(token) => token::main(&token, globals),
         Verb::Doctor(doctor) => doctor::main(&doctor, globals),
         Verb::Link(link) => link::main(&link, globals),
+        #[cfg(feature = "service")]
         Verb::Service(service) => service::main(&service, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
