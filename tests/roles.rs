@@ -187,6 +187,21 @@ fn roles_come_and_go_with_a_reload_and_the_active_one_stays() {
 }
 
 #[test]
+fn a_role_at_rest_that_became_another_one_gives_nothing_of_the_old_one_for_long() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts, TWO);
+    let mut daemon = serving(&home);
+    let [_, own] = addresses(&home).map(Client::new);
+    assert_eq!(own.credentials().status, 200);
+    home.put(SETTINGS, &settings(&sts, TWO).replace("role/audit-role", "role/other-role"));
+    daemon.signal("-HUP");
+    daemon.event("reload");
+    until("the new one is assumed, unasked", || assumed(&sts).contains(&"other".to_owned()));
+    until("its name is listed", || listed(&own) == "other-role");
+    daemon.end("-TERM");
+}
+
+#[test]
 fn a_lock_is_for_all_roles() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts, TWO);

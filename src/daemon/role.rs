@@ -155,6 +155,10 @@ impl Role {
             self.rotation.over.cancel();
             self.store.succeed(facts);
             self.rotation = self.makings.rotation(&settings, &self.store, &self.bell);
+            if self.store.read().snapshot.is_some() {
+                // Even where it rests: nobody wants what is left of the old set for long.
+                self.bell.refresh();
+            }
         } else {
             self.store.amend(facts);
         }

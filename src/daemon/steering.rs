@@ -231,7 +231,11 @@ impl Steer for Steering {
 
     fn mint(&self, wanted: Wanted, peer: Peer) -> Pending<Minted> {
         let role = self.unlocked(wanted.role.as_deref());
-        let role = role.map(|role| role.settings.borrow().clone());
+        let role = role.map(|role| {
+            // The consumer will ask in a moment.
+            role.bell.asked(self.clock.now().boot);
+            role.settings.borrow().clone()
+        });
         let mint = self.mint.clone();
         Box::pin(async move { mint.mint(wanted, role?, peer).await })
     }

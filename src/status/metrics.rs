@@ -5,8 +5,15 @@ use std::fmt::Write;
 
 use super::{RoleStatus, State, Status};
 
-const STATES: [State; 6] =
-    [State::Waiting, State::Fresh, State::Stale, State::Expired, State::Refused, State::Locked];
+const STATES: [State; 7] = [
+    State::Waiting,
+    State::Fresh,
+    State::Stale,
+    State::Expired,
+    State::Refused,
+    State::Resting,
+    State::Locked,
+];
 
 impl Status {
     /// In the text format of Prometheus, version 0.0.4.
@@ -50,6 +57,11 @@ impl Status {
             for role in &self.roles {
                 page.sample(name, &[("role", &role.name)], value(role));
             }
+        }
+        page.family("assumed_active", "gauge", "1 for the role that shared listeners serve.");
+        for role in &self.roles {
+            let active = role.name == self.active;
+            page.sample("assumed_active", &[("role", &role.name)], u64::from(active));
         }
         page.family("assumed_state", "gauge", "1 for the state that a role is in.");
         for role in &self.roles {
