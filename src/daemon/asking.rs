@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::orders::Order;
 use super::role::Known;
-use super::steering::{Shown, outcome};
+use super::steering::Shown;
 use crate::secret::Secret;
 use crate::store::State;
 use crate::sts::Reception;
@@ -74,7 +74,7 @@ impl Host {
             return;
         }
         let need = Need::Code { serial: serial.clone(), by_hand: true };
-        let outcome = outcome(&self.role.bell, |now| now.attempts);
+        let outcome = self.role.bell.outcome(|now| now.attempts);
         self.role.bell.refresh();
         outcome.await;
         self.shown.borrow().retry_others(&self.role, &need);

@@ -4,7 +4,7 @@
 //! does not use is gone.
 
 use super::role::Known;
-use super::steering::{Steering, outcome};
+use super::steering::Steering;
 use crate::control::{Code, Gift, Pending, Refusal};
 use crate::status::RoleStatus;
 use crate::sts::request::Need;
@@ -15,7 +15,7 @@ impl Steering {
         let handed = self.unlocked(role).and_then(|role| {
             let need = self.hand_over(&role, gift)?;
             // One that has not begun yet.
-            let outcome = outcome(&role.bell, |now| now.attempts);
+            let outcome = role.bell.outcome(|now| now.attempts);
             role.bell.refresh();
             Ok((role, need, outcome))
         });

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
-use super::attendance::Attendance;
 use crate::clock::Clock;
 use crate::config::{RoleSettings, Settings};
 use crate::control::{Chronicle, Event};
@@ -70,7 +69,7 @@ pub(super) struct Role {
     makings: Makings,
     rotation: Running,
     /// Held, not read.
-    attendants: Vec<AbortOnDropHandle<()>>,
+    _attendants: Vec<AbortOnDropHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -134,12 +133,12 @@ impl Role {
         bell.rest_after(rest);
         let rotation = makings.rotation(&settings, &store, &bell);
         let (name, settings) = (settings.name.clone(), watch::Sender::new(settings));
-        Self { settings, name, store, bell, makings, rotation, attendants: Vec::new() }
+        Self { settings, name, store, bell, makings, rotation, _attendants: Vec::new() }
     }
 
-    /// Has its humans minded.
-    pub(super) fn attend(&mut self, attendance: &Attendance) {
-        self.attendants = attendance.of(&self.known());
+    /// Has its humans minded by these, until they are dropped with it.
+    pub(super) fn attended_by(self, attendants: Vec<AbortOnDropHandle<()>>) -> Self {
+        Self { _attendants: attendants, ..self }
     }
 
     /// Takes other settings of the same name over; says what changed, if anything did.

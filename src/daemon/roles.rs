@@ -121,12 +121,12 @@ impl Roles {
     fn add(&mut self, settings: &RoleSettings, facts: Facts, idle_after: Duration) {
         let rest = (!self.always_rotates(settings)).then_some(idle_after);
         let locked = self.all.first().is_some_and(|known| known.store.read().locked);
-        let mut role = Role::new(settings.clone(), facts, self.attendance.makings.clone(), rest);
+        let role = Role::new(settings.clone(), facts, self.attendance.makings.clone(), rest);
         if locked {
             role.lock();
         }
-        role.attend(&self.attendance);
-        self.all.push(role);
+        let attendants = self.attendance.of(&role.known());
+        self.all.push(role.attended_by(attendants));
     }
 
     fn dismiss_others(&mut self, settings: &Settings) -> Vec<String> {

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use super::role::{Makings, Role};
-use super::steering::outcome;
 use crate::config::RoleSettings;
 use crate::container::{Consumer, ConsumerName};
 use crate::control::{Code, Refusal};
@@ -101,7 +100,7 @@ impl Sessions {
         begun.map_err(|unfit| unfit.refusal(role))?;
         let bell = self.open().sessions.get(consumer).map(|session| session.role.bell.clone());
         if let Some(bell) = bell {
-            outcome(&bell, |_| 0).await;
+            bell.outcome(|_| 0).await;
         }
         let open = self.open();
         let session = open.sessions.get(consumer).map(|session| session.role.store.read());

@@ -21,8 +21,7 @@ use crate::control::{
     Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
 };
 use crate::credentials::Credentials;
-use crate::rotation::standing::{Phase, Standing};
-use crate::rotation::task::Bell;
+use crate::rotation::standing::Standing;
 use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
 use crate::sts::Reception;
 use crate::sts::request::Need;
@@ -101,7 +100,7 @@ impl Steer for Steering {
     fn refresh(&self, role: Option<&str>) -> Pending<()> {
         let begun = self.unlocked(role).map(|role| {
             // One that has not begun yet.
-            let outcome = outcome(&role.bell, |now| now.attempts);
+            let outcome = role.bell.outcome(|now| now.attempts);
             role.bell.refresh();
             (role, outcome)
         });
@@ -198,7 +197,7 @@ impl Steer for Steering {
         let role = self.unlocked(role);
         let ready = role.map(|role| {
             let (now, held) = (self.clock.now(), self.held(&role));
-            let outcome = outcome(&role.bell, Standing::landed);
+            let outcome = role.bell.outcome(Standing::landed);
             role.bell.asked(now.boot);
             // Back-off holds here as for any client.
             let soon = held.is_none() && role.bell.demand(now.boot) <= SOON;
@@ -315,23 +314,5 @@ impl Steering {
         let state = role.store.read();
         let valid = state.snapshot.as_ref().filter(|held| held.is_valid(now));
         valid.map(|held| held.credentials.clone())
-    }
-}
-
-/// Waits until more attempts have ended than `before` tells of the moment.
-pub(super) fn outcome(
-    bell: &Bell,
-    before: fn(&Standing) -> u64,
-) -> impl Future<Output = ()> + Send + use<> {
-    let mut standing = bell.standing();
-    let before = before(&standing.borrow());
-    let told = move |now: &Standing| {
-        // A rotation that began anew, after a reload, counts from zero.
-        let anew = now.attempts < before && now.landed() > 0;
-        anew || now.landed() > before || now.phase == Phase::Locked
-    };
-    async move {
-        // The sender goes with the daemon, and nobody waits longer.
-        let _ = standing.wait_for(told).await;
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::machine::{Event, Machine};
 use super::news::{Level, News, Obtained, Outcome};
 use super::port::{Alarm, Assume, Publish, Rang};
-use super::standing::Standing;
+use super::standing::{Phase, Standing};
 use crate::clock::{BootTime, Clock};
 use crate::credentials::Grant;
 use crate::failure::{Failure, Kind};
@@ -110,6 +110,21 @@ impl Bell {
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.0.pulse.clone()
+    }
+
+    /// Waits until more attempts have ended than `before` tells of the moment.
+    pub fn outcome(&self, before: fn(&Standing) -> u64) -> impl Future<Output = ()> + Send + use<> {
+        let mut standing = self.standing();
+        let before = before(&standing.borrow());
+        let told = move |now: &Standing| {
+            // A rotation that began anew, after a reload, counts from zero.
+            let anew = now.attempts < before && now.landed() > 0;
+            anew || now.landed() > before || now.phase == Phase::Locked
+        };
+        async move {
+            // The sender goes with the role, and nobody waits longer.
+            let _ = standing.wait_for(told).await;
+        }
     }
 
     /// How the role stands, now and after each event.
