@@ -209,7 +209,8 @@ impl House {
                 read = self.reading.done() => {
                     self.reload(read);
                     outcomes = self.roles.active().store.subscribe();
-                    audience.status(&self.line());
+                    // What came of an attempt meanwhile is not told again.
+                    self.judge(audience)?;
                     if !self.reading.is_running() {
                         audience.reloaded();
                     }
