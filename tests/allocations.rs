@@ -7,6 +7,7 @@
 #![allow(unsafe_code, clippy::unwrap_used)] // An allocator is unsafe to write.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use assumed::access::policy::Admission;
 use assumed::clock::{self, Clock, SystemClock};
 use assumed::credentials::{Credentials, Grant, Snapshot};
-use assumed::http::{Crowd, Endpoint, ForeignNames, Listener, ServedRole, Site, Terms};
+use assumed::http::{Crowd, Endpoint, ForeignNames, Listener, Rarely, ServedRole, Site, Terms};
 use assumed::imds::{Facts, HostNames, Metadata, Options, TokenKey};
 use assumed::pulse::Pulse;
 use assumed::role::{AccountId, Partition};
@@ -91,13 +92,21 @@ fn served() -> SocketAddr {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let names = HostNames::new([address.ip()], []);
     let role = ServedRole {
+        name: "dev".into(),
         store: store(&clock),
         demand: Arc::new(|_| Duration::MAX),
         interest: Arc::new(|_| {}),
     };
     let site = Site {
-        terms: watch::Sender::new(Terms { options: Options::default(), names, role }),
+        terms: watch::Sender::new(Terms {
+            options: Options::default(),
+            names,
+            role,
+            access: Vec::new(),
+            given: BTreeMap::new(),
+        }),
         foreign: ForeignNames::default(),
+        barred: Rarely::default(),
         key: Arc::new(TokenKey::new(&[7; 32], "boot")),
         clients: Arc::default(),
         clock,
@@ -108,6 +117,8 @@ fn served() -> SocketAddr {
         runtime.block_on(async {
             let listener = Listener {
                 socket: tokio::net::TcpListener::from_std(socket).unwrap(),
+                address,
+                recognise: |_, _| None,
                 admission: Admission::new(Vec::new()),
                 endpoint: Endpoint::Imds(Arc::new(site)),
                 crowd: Arc::new(Crowd::new(8, || {})),

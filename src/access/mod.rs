@@ -1,3 +1,4 @@
-//! Who may be served: rules on what is known of a peer.
+//! Who may be served, and what: rules on what is known of a peer.
 
+pub mod permit;
 pub mod policy;

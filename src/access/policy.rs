@@ -30,6 +30,12 @@ impl Admission {
         Self { allow_from }
     }
 
+    /// Lets everybody in: where a token guards what is served.
+    #[must_use]
+    pub fn everybody() -> Self {
+        Self::new([Cidr::EVERY_IPV4, Cidr::EVERY_IPV6].to_vec())
+    }
+
     /// Where the peer comes from; `None` for one that must go before a byte is read (F17).
     #[must_use]
     pub fn judge(&self, peer: IpAddr, local: IpAddr) -> Option<Origin> {

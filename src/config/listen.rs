@@ -1,7 +1,7 @@
 //! Where to listen, and who besides this host may connect.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::file::{Document, Item, Table};
@@ -52,6 +52,10 @@ pub enum ListenKind {
     Imds,
     /// Container credentials, in the shape of ECS.
     Container,
+    /// Container credentials, in the shape of the EKS Pod Identity agent.
+    PodIdentity,
+    /// Metrics and health of the daemon itself.
+    Metrics,
 }
 
 impl ListenKind {
@@ -61,15 +65,33 @@ impl ListenKind {
         match self {
             Self::Imds => "imds",
             Self::Container => "container",
+            Self::PodIdentity => "pod-identity",
+            Self::Metrics => "metrics",
         }
     }
 
-    fn read(kind: Setting<'_>) -> Result<Self, Mistake> {
-        let known = [Self::Imds, Self::Container];
-        known.into_iter().find(|known| known.as_str() == kind.text).ok_or_else(|| {
-            kind.mistake("not supported yet")
-                .hint("imds and container are what this version can speak")
-        })
+    /// The file's reader has checked the word.
+    fn named(kind: Setting<'_>) -> Self {
+        let known = [Self::Imds, Self::Container, Self::PodIdentity, Self::Metrics];
+        known.into_iter().find(|known| known.as_str() == kind.text).unwrap_or(Self::Imds)
+    }
+
+    /// Why a listener of this kind has no role of its own, and what to do instead.
+    const fn without_role(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Imds => None,
+            Self::Container => Some((
+                "without effect, for each consumer has a role of its own",
+                "leave it out; `assumed token create` gives a consumer its role",
+            )),
+            Self::PodIdentity => Some((
+                "without effect, for each pod has a role of its own",
+                "leave it out; entries of [[pod]] give pods their roles",
+            )),
+            Self::Metrics => {
+                Some(("without effect, for metrics are about all roles", "leave it out"))
+            }
+        }
     }
 }
 
@@ -81,6 +103,11 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// The whole of IPv4.
+    pub const EVERY_IPV4: Self = Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 };
+    /// The whole of IPv6.
+    pub const EVERY_IPV6: Self = Self { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 0 };
+
     /// True where a peer belongs to it; an IPv4 peer of an IPv6 socket is an IPv4 peer.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
@@ -203,7 +230,7 @@ fn of_item<'a>(item: &'a Item, served: Option<&[&str]>) -> Result<Option<Found<'
     let Some(table) = item.table() else {
         return Ok(item.setting().and_then(|address| bound(address, Listen::default())));
     };
-    let kind = table.get("kind").map_or(Ok(ListenKind::Imds), ListenKind::read)?;
+    let kind = table.get("kind").map_or(ListenKind::Imds, ListenKind::named);
     let role = own_role(table, kind, served)?;
     let allowed = table.list("allow_from").iter().filter_map(Item::setting);
     let allowed = allowed.filter_map(|network| network.text.parse().ok()).collect();
@@ -226,9 +253,7 @@ fn own_role(
 ) -> Result<Option<String>, Mistake> {
     let Some(named) = table.get("role") else { return Ok(None) };
     match served {
-        _ if kind == ListenKind::Container => Err(named
-            .mistake("without effect, for each consumer has a role of its own")
-            .hint("leave it out; `assumed token create` gives a consumer its role")),
+        _ if let Some((what, hint)) = kind.without_role() => Err(named.mistake(what).hint(hint)),
         Some(served) if !served.contains(&named.text) => Err(not_served(named, served)),
         _ => Ok(Some(named.text.to_owned())),
     }

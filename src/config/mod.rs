@@ -3,6 +3,7 @@
 //! Pure: callers hand texts in and get values, or every mistake at once, out.
 //! Nothing here reads a file, a clock or the process environment.
 
+mod access;
 mod action;
 mod bare_default;
 mod base;
@@ -20,6 +21,7 @@ mod metadata;
 mod mistake;
 mod neighbour;
 mod parts;
+mod pod;
 mod profile;
 mod resolve;
 mod rivals;
@@ -34,6 +36,7 @@ mod unknown;
 mod values;
 
 pub use crate::environment::{Environment, ProfilePaths};
+pub use access::AccessRule;
 pub use bare_default::without_default_credentials;
 pub use control::{Control, SOCKET, Whereabouts};
 pub use events::{Events, OnSuspend};
@@ -42,6 +45,7 @@ pub use inputs::{Caller, ConfigFile, Inputs, Overrides};
 pub use listen::{Cidr, Listen, ListenKind};
 pub use metadata::Metadata;
 pub use mistake::{Mistake, Mistakes, Place, Warning};
+pub use pod::PodRule;
 pub use profile::{EXCERPT, Profiles, SharedFile, SharedFiles};
 pub use rivals::rivals;
 pub use settings::{Log, LogFormat, LogLevel, RoleSettings, Settings};

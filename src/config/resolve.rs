@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access;
 use super::chain::{Calls, Chain, Ground, walk};
 use super::control::Control;
 use super::draft::{Desk, Draft, role_flags};
@@ -16,6 +17,7 @@ use super::metadata::{self, Metadata};
 use super::mistake::{Mistake, Mistakes, Warning};
 use super::neighbour;
 use super::parts;
+use super::pod;
 use super::profile::Profiles;
 use super::setting::{Keys, Setting};
 use super::settings::{Log, RoleSettings, Settings};
@@ -74,6 +76,8 @@ impl<'a> Resolution<'a> {
         let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
         let served = served.as_deref();
         let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
+        let access = access::find(self.document, &listen, served, mistakes, warnings);
+        let pods = pod::find(self.document, served, mistakes);
         for endpoint in std::mem::take(&mut self.neighbours) {
             self.mistakes.note(neighbour::check(endpoint, &listen));
         }
@@ -85,6 +89,8 @@ impl<'a> Resolution<'a> {
             roles: roles?,
             max_in_flight: self.number("max_in_flight").unwrap_or(MAX_IN_FLIGHT),
             idle_after: self.span("idle_after").unwrap_or(IDLE_AFTER),
+            access,
+            pods,
             listen,
             state_dir,
             control,

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::access::AccessRule;
 use super::control::Control;
 use super::events::Events;
 use super::listen::Listen;
 use super::metadata::Metadata;
 use super::mistake::Warning;
+use super::pod::PodRule;
 use crate::imds::Options;
 use crate::role::{AccountId, Malformed, Region, RoleArn, RoleName};
 use crate::sts::request::Source;
@@ -22,6 +24,10 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// A role that nobody asked for so long rests, unless it is eager or active.
     pub idle_after: Duration,
+    /// Which caller may have which role: the first that fits decides; everybody all, if empty.
+    pub access: Vec<AccessRule>,
+    /// Which pod may have which role: the first that fits decides.
+    pub pods: Vec<PodRule>,
     /// Where to listen; never empty.
     pub listen: Vec<Listen>,
     /// Where the token key and the lock live; perhaps relative to the working directory.

@@ -919,9 +919,36 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
              hint: the one that is served is dev",
         ),
         (
-            format!("[[listen]]\naddress = \"127.0.0.1:1\"\nkind = \"metrics\"\n{TABLE}"),
-            "config.toml:3:8: listen.kind: not supported yet\n\
-             hint: imds and container are what this version can speak",
+            format!(
+                "[[listen]]\naddress = \"127.0.0.1:1\"\nkind = \"metrics\"\nrole = \"dev\"\n{TABLE}"
+            ),
+            "config.toml:4:8: listen.role: without effect, for metrics are about all roles\n\
+             hint: leave it out",
+        ),
+        (
+            format!("{TABLE}[[access]]\nuid = 1\n"),
+            "config.toml:5:1: access: an entry that says nothing about roles\n\
+             hint: add roles = [\"dev\"], or role = \"dev\"; roles = [] refuses whoever it is about",
+        ),
+        (
+            format!(
+                "{TABLE}[[access]]\nlisten = \"127.0.0.1:9\"\nroles = [\"prod\"]\nrole = \"dev\"\n"
+            ),
+            "config.toml:6:10: access.listen: no listener of this address\n\
+             hint: name the address of a listener of kind imds or container\n\
+             config.toml:7:10: access.roles: not a role that is served\n\
+             hint: the one that is served is dev\n\
+             config.toml:8:8: access.role: not among the roles of its entry\n\
+             hint: add it to them",
+        ),
+        (
+            format!("{TABLE}[[pod]]\nissuer = \"http://10.0.0.1\"\nrole = \"prod\"\n"),
+            "config.toml:5:1: pod: an entry without subject\n\
+             hint: add subject = \"system:serviceaccount:NAMESPACE:NAME\"\n\
+             config.toml:6:10: pod.issuer: its keys cannot be asked of it: that takes https\n\
+             hint: name jwks_file, a file with them: `kubectl get --raw /openid/v1/jwks`\n\
+             config.toml:7:8: pod.role: not a role that is served\n\
+             hint: the one that is served is dev",
         ),
         (
             format!("[[listen]]\nkind = \"imds\"\n{TABLE}"),

@@ -11,6 +11,7 @@ use super::consumers::Consumers;
 use super::document::Document;
 use super::reply::{Refusal, Reply};
 use super::request::Request;
+use crate::access::permit::Permit;
 use crate::clock::Now;
 use crate::imds::{Field, HostNames, Method, Path, Status, guard};
 
@@ -21,6 +22,8 @@ pub struct View<'a> {
     pub names: &'a HostNames,
     /// The local address of the accepted socket: always an own name.
     pub local: IpAddr,
+    /// What the rules on callers allow this one.
+    pub permit: Permit<'a>,
     /// Who may ask.
     pub consumers: &'a Consumers,
     /// The document of whatever this consumer may have.
@@ -79,6 +82,7 @@ fn decide(request: &Request<'_>, view: &View<'_>) -> Result<Answer, Refusal> {
         Asked::Nothing => Err(Refusal::NotFound),
         Asked::Role("") => Err(Refusal::NoId),
         Asked::Role(role) if *role != *consumer.role => Err(Refusal::UnknownId),
+        _ if !view.permit.allows(&consumer.role) => Err(Refusal::Barred),
         Asked::Role(_) | Asked::Secret(_) => read(consumer, view),
     }
 }

@@ -25,10 +25,19 @@ pub enum Prospect {
     Locked,
 }
 
+/// A document in both shapes.
+#[derive(Clone)]
+struct Texts {
+    /// S6
+    ecs: Bytes,
+    /// The same without `RoleArn` (K6).
+    eks: Bytes,
+}
+
 /// One role's document; cheap to clone.
 #[derive(Clone)]
 pub struct Document {
-    held: Option<(Bytes, Validity)>,
+    held: Option<(Texts, Validity)>,
     prospect: Prospect,
 }
 
@@ -42,7 +51,7 @@ impl Document {
     /// Renders a generation; `grant` tells whose it is.
     #[must_use]
     pub fn of(snapshot: &Snapshot, grant: &Grant) -> Self {
-        let held = Some((render(snapshot, grant), snapshot.validity()));
+        let held = Some((Texts::of(snapshot, grant), snapshot.validity()));
         Self { held, prospect: Prospect::Hopeful }
     }
 
@@ -54,8 +63,17 @@ impl Document {
 
     /// The text, for as long as both clocks call it valid.
     pub(super) fn valid(&self, now: Now) -> Option<&Bytes> {
-        let (text, validity) = self.held.as_ref()?;
-        (!validity.left(now).is_zero()).then_some(text)
+        self.texts(now).map(|texts| &texts.ecs)
+    }
+
+    /// The same in the shape of EKS.
+    pub(super) fn valid_for_pods(&self, now: Now) -> Option<&Bytes> {
+        self.texts(now).map(|texts| &texts.eks)
+    }
+
+    fn texts(&self, now: Now) -> Option<&Texts> {
+        let (texts, validity) = self.held.as_ref()?;
+        (!validity.left(now).is_zero()).then_some(texts)
     }
 
     /// Whether there is a point in waiting for an attempt.
@@ -81,21 +99,25 @@ impl fmt::Debug for Document {
     }
 }
 
-fn render(snapshot: &Snapshot, grant: &Grant) -> Bytes {
-    let held = &snapshot.credentials;
-    // A fraction of a second is more than some clients can read (C6).
-    let expiration = Timestamp::from_second(held.expiration().as_second());
-    let expiration = expiration.unwrap_or_else(|_| held.expiration()).to_string();
-    // No ARN and no account is better than somebody else's.
-    let members = [
-        ("RoleArn", grant.role_arn.as_ref().map(RoleArn::as_str)),
-        ("AccessKeyId", Some(held.access_key_id())),
-        ("SecretAccessKey", Some(held.secret_access_key().expose())),
-        ("Token", Some(held.session_token().expose())),
-        ("AccountId", grant.account.as_ref().map(AccountId::as_str)),
-        ("Expiration", Some(&*expiration)),
-    ];
-    object(members.into_iter().filter_map(|(name, value)| Some((name, value?))))
+impl Texts {
+    fn of(snapshot: &Snapshot, grant: &Grant) -> Self {
+        let held = &snapshot.credentials;
+        // A fraction of a second is more than some clients can read (C6).
+        let expiration = Timestamp::from_second(held.expiration().as_second());
+        let expiration = expiration.unwrap_or_else(|_| held.expiration()).to_string();
+        // No ARN and no account is better than somebody else's.
+        let members = [
+            ("RoleArn", grant.role_arn.as_ref().map(RoleArn::as_str)),
+            ("AccessKeyId", Some(held.access_key_id())),
+            ("SecretAccessKey", Some(held.secret_access_key().expose())),
+            ("Token", Some(held.session_token().expose())),
+            ("AccountId", grant.account.as_ref().map(AccountId::as_str)),
+            ("Expiration", Some(&*expiration)),
+        ];
+        let known = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let eks = object(known.clone().filter(|(name, _)| *name != "RoleArn"));
+        Self { ecs: object(known), eks }
+    }
 }
 
 /// An object of texts, in memory that is wiped with its last reader.
@@ -142,6 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn k6_the_shape_of_eks_has_no_role_arn() {
+        let expected = "{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJal/rXU+tn\",\
+            \"Token\":\"IQoJ//b3+Jp==\",\"AccountId\":\"123456789012\",\
+            \"Expiration\":\"2027-01-15T09:00:00Z\"}";
+        let document = Document::of(&snapshot(), &grant());
+        assert_eq!(document.valid_for_pods(START).unwrap(), expected.as_bytes());
+    }
+
+    #[test]
     fn who_is_not_known_is_not_named() {
         let nobody = Grant { role_arn: None, account: None, ..grant() };
         let document = Document::of(&snapshot(), &nobody);
@@ -157,7 +188,7 @@ mod tests {
         let grant = Grant { role_arn: Some(arn.parse().unwrap()), ..grant() };
         let (key, token) = (Secret::new("k".repeat(128)), Secret::new("t".repeat(8192)));
         let credentials = Credentials::new("A".repeat(128), key, token, START.wall).unwrap();
-        let document = render(&Snapshot { credentials, ..snapshot() }, &grant);
+        let document = Texts::of(&Snapshot { credentials, ..snapshot() }, &grant).ecs;
         assert!(document.len() < 10_000, "{}", document.len());
     }
 

@@ -4,8 +4,7 @@
 //! Rules only: no sockets, no Tokio, no logging, no files, no clock but the one
 //! passed in. [`answer()`] holds the order of the checks. Each consumer has a
 //! secret of its own that names it and its one role; only digests of those
-//! secrets are kept. The other shape, that of EKS, would be a second `answer`
-//! beside this one.
+//! secrets are kept. The other shape, that of EKS, is [`pod`].
 
 mod answer;
 mod consumer;
@@ -13,6 +12,7 @@ mod consumers;
 mod digest;
 mod document;
 mod ledger;
+pub mod pod;
 pub mod port;
 mod reply;
 mod request;

@@ -30,6 +30,8 @@ pub enum Refusal {
     Expectation,
     /// More than a head may measure (F19).
     HeadTooLarge,
+    /// The settings give this caller no such role.
+    Barred,
     /// STS refused: another attempt of the client would change nothing.
     Denied,
     /// The owner locked the daemon: nobody gets anything.
@@ -75,6 +77,13 @@ impl Refusal {
             }
             Self::NotFound => worded!(404, "NotFound", "nothing has this path"),
             Self::NotAllowed => worded!(405, "MethodNotAllowed", "only GET and HEAD are answered"),
+            Self::Barred => {
+                worded!(
+                    403,
+                    "AccessDenied",
+                    "the settings of the credential daemon give this caller no such role"
+                )
+            }
             Self::Denied => worded!(
                 403,
                 "AccessDenied",
@@ -175,6 +184,7 @@ mod tests {
             Refusal::UnknownId,
             Refusal::NotFound,
             Refusal::NotAllowed,
+            Refusal::Barred,
             Refusal::Denied,
             Refusal::Locked,
             Refusal::Uninitialized,

@@ -24,7 +24,7 @@ use super::steering::{Shown, Steering, role_status};
 use super::{Company, Daemon};
 use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
-use crate::control::{Chronicle, Event};
+use crate::control::{Chronicle, Event, Steer as _};
 use crate::failure::Failure;
 use crate::fatal::{Exit, Fatal};
 use crate::log::Logging;
@@ -140,8 +140,7 @@ impl House {
             self.reception.withhold(true);
         }
         let bound = control::Bound::new(&self.settings.control, passed)?;
-        let Some(bound) = bound else { return Ok(None) };
-        let steering = Steering {
+        let steering = Arc::new(Steering {
             mint: self.mint(orders),
             sessions: self.sessions.clone(),
             chronicle: Arc::clone(&self.chronicle),
@@ -151,10 +150,12 @@ impl House {
             clients: self.sites.clients(),
             reception: self.reception.clone(),
             mark,
-            socket: bound.socket.path().to_owned(),
+            socket: bound.as_ref().map(|bound| bound.socket.path().to_owned()),
             since: self.since,
-        };
-        bound.serve(Arc::new(steering), state_dir).map(Some)
+        });
+        let reporting = Arc::clone(&steering);
+        self.sites.report_by(Box::new(move || reporting.status()));
+        bound.map(|bound| bound.serve(steering, state_dir)).transpose()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.

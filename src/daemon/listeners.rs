@@ -16,13 +16,14 @@ use tracing::{info, warn};
 use super::orders::Orders;
 use super::sites::Sites;
 use super::start;
+use crate::access::permit::User;
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
 use crate::http::{Crowd, Listener};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
-use crate::sys::memory;
+use crate::sys::{memory, peer};
 
 /// Connections of all listeners together.
 const MOST_CONNECTIONS: usize = 1024;
@@ -138,7 +139,9 @@ impl Listeners {
         let pulse = Pulse::default();
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
-            admission: Admission::new(bound.listen.allow_from.clone()),
+            address: bound.listen.address,
+            recognise,
+            admission: admission(&bound.listen),
             endpoint: sites.endpoint(&bound.listen),
             crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
@@ -240,4 +243,16 @@ impl Listeners {
             None => mistake,
         }
     }
+}
+
+/// Whoever shows the token of a pod may come from anywhere.
+fn admission(listen: &Listen) -> Admission {
+    match listen.kind {
+        ListenKind::PodIdentity => Admission::everybody(),
+        _ => Admission::new(listen.allow_from.clone()),
+    }
+}
+
+fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
+    peer::user(other, own).map(|(uid, gids)| User { uid, gids })
 }

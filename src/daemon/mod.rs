@@ -15,6 +15,7 @@ mod events;
 mod given;
 mod handing;
 mod house;
+mod issuers;
 mod keeping;
 mod listeners;
 mod logins;

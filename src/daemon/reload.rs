@@ -162,6 +162,7 @@ impl House {
         changed.extend(told);
         self.renew_terms();
         self.provide_for_consumers();
+        self.sites.reread();
         changed.extend(others(&before, &self.settings).map(str::to_owned));
         changed
     }
@@ -182,6 +183,8 @@ fn others<'a>(before: &Settings, after: &Settings) -> impl Iterator<Item = &'a s
     [
         ("log", before.log != after.log),
         ("imds", before.imds != after.imds),
+        ("pod", before.pods != after.pods),
+        ("access", before.access != after.access),
         ("events", before.events != after.events),
         ("hosts", before.hosts != after.hosts),
         ("idle_after", before.idle_after != after.idle_after),

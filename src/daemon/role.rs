@@ -176,6 +176,7 @@ impl Role {
     pub(super) fn served(&self) -> ServedRole {
         let [asking, found] = [self.bell.clone(), self.bell.clone()];
         ServedRole {
+            name: self.name.as_str().into(),
             store: Arc::clone(&self.store),
             demand: Arc::new(move |now| asking.demand(now)),
             interest: Arc::new(move |now| found.asked(now)),

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
+use super::issuers::Issuers;
 use super::role::Role;
 use super::roles::Roles;
 use crate::clock::Clock;
-use crate::config::{Listen, ListenKind, Settings};
-use crate::http::{ContainerSite, ContainerTerms, Endpoint, ForeignNames, Site, Terms};
+use crate::config::{AccessRule, Listen, ListenKind, Settings};
+use crate::http::{
+    ContainerSite, ContainerTerms, Endpoint, ForeignNames, MetricsSite, PodSite, PodTerms, Rarely,
+    Report, Site, Terms,
+};
 use crate::imds::{HostNames, TokenKey};
 use crate::status::Clients;
 use crate::store::register::Register;
@@ -29,6 +33,9 @@ pub(super) struct Sites {
     /// By the names of roles.
     own: BTreeMap<String, Arc<Site>>,
     container: Arc<ContainerSite>,
+    pods: Arc<PodSite>,
+    issuers: Issuers,
+    metrics: Arc<MetricsSite>,
 }
 
 impl Sites {
@@ -42,22 +49,47 @@ impl Sites {
     ) -> Self {
         let clients = Arc::<Clients>::default();
         let names = || HostNames::new([], []);
-        let terms = Terms { options: settings.imds, names: names(), role: roles.active().served() };
-        let nobody = ContainerTerms { names: names(), roles: BTreeMap::new() };
+        let terms = Terms {
+            options: settings.imds,
+            names: names(),
+            role: roles.active().served(),
+            access: Vec::new(),
+            given: BTreeMap::new(),
+        };
+        let nobody = ContainerTerms { names: names(), access: Vec::new(), roles: BTreeMap::new() };
         let shared = Site {
             terms: watch::Sender::new(terms),
             foreign: ForeignNames::default(),
+            barred: Rarely::default(),
             key: Arc::new(TokenKey::new(key, &identity::boot_id())),
             clients: Arc::clone(&clients),
             clock: Arc::clone(clock),
             nonce: AtomicU64::new(identity::nonce()),
         };
+        let issuers = Issuers::new(clock);
+        let nobody_yet = PodTerms { names: names(), rules: Vec::new(), roles: BTreeMap::new() };
+        let pods = PodSite {
+            terms: watch::Sender::new(nobody_yet),
+            keys: issuers.keys(),
+            fetch: Box::new(issuers.fetch()),
+            clients: Arc::clone(&clients),
+            clock: Arc::clone(clock),
+        };
+        let metrics = MetricsSite {
+            names: watch::Sender::new(names()),
+            report: OnceLock::new(),
+            clients: Arc::clone(&clients),
+            clock: Arc::clone(clock),
+        };
         let clock = Arc::clone(clock);
-        let foreign = ForeignNames::default();
+        let (foreign, barred) = (ForeignNames::default(), Rarely::default());
         let (terms, sessions) = (watch::Sender::new(nobody), watch::Sender::default());
-        let container = ContainerSite { terms, sessions, foreign, register, clients, clock };
+        let container =
+            ContainerSite { terms, sessions, foreign, barred, register, clients, clock };
         let (shared, own) = (Arc::new(shared), BTreeMap::new());
-        let mut sites = Self { shared, own, container: Arc::new(container) };
+        let (container, pods) = (Arc::new(container), Arc::new(pods));
+        let metrics = Arc::new(metrics);
+        let mut sites = Self { shared, own, container, pods, issuers, metrics };
         sites.renew(settings, roles, &[]);
         sites
     }
@@ -72,12 +104,25 @@ impl Sites {
         Arc::clone(&self.container)
     }
 
+    /// Reads what stands in files beside the settings again.
+    pub(super) fn reread(&self) {
+        self.issuers.reread();
+    }
+
+    /// Where metrics come from, from now on.
+    pub(super) fn report_by(&self, report: Report) {
+        // There is one steering end in the life of a daemon.
+        let _ = self.metrics.report.set(report);
+    }
+
     /// What this listener serves.
     pub(super) fn endpoint(&self, listen: &Listen) -> Endpoint {
         let own = || self.own.get(listen.role.as_deref()?);
         match listen.kind {
             ListenKind::Imds => Endpoint::Imds(Arc::clone(own().unwrap_or(&self.shared))),
             ListenKind::Container => Endpoint::Container(self.container()),
+            ListenKind::PodIdentity => Endpoint::Pods(Arc::clone(&self.pods)),
+            ListenKind::Metrics => Endpoint::Metrics(Arc::clone(&self.metrics)),
         }
     }
 
@@ -86,8 +131,16 @@ impl Sites {
         let names = |more: Option<IpAddr>| {
             HostNames::new(bound.iter().copied().chain(more), settings.hosts.iter().cloned())
         };
-        let terms =
-            |role: &Role| Terms { options: settings.imds, names: names(None), role: role.served() };
+        let given = |rule: &AccessRule| {
+            Some((rule.role.clone()?, roles.find(rule.role.as_ref()?)?.served()))
+        };
+        let terms = |role: &Role| Terms {
+            options: settings.imds,
+            names: names(None),
+            role: role.served(),
+            access: settings.access.clone(),
+            given: settings.access.iter().filter_map(given).collect(),
+        };
         self.shared.terms.send_replace(terms(roles.active()));
         let wanted: BTreeSet<_> = settings.listen.iter().filter_map(|it| it.role.clone()).collect();
         self.own.retain(|name, _| wanted.contains(name));
@@ -96,9 +149,18 @@ impl Sites {
             let site = site.or_insert_with(|| Arc::new(beside(&self.shared, terms(role))));
             site.terms.send_replace(terms(role));
         }
-        self.container
-            .terms
-            .send_replace(ContainerTerms { names: names(Some(AGENT)), roles: roles.served() });
+        self.issuers.follow(settings);
+        self.pods.terms.send_replace(PodTerms {
+            names: HostNames::of_pod_agent(bound.iter().copied(), settings.hosts.iter().cloned()),
+            rules: settings.pods.clone(),
+            roles: roles.served(),
+        });
+        self.metrics.names.send_replace(names(None));
+        self.container.terms.send_replace(ContainerTerms {
+            names: names(Some(AGENT)),
+            access: settings.access.clone(),
+            roles: roles.served(),
+        });
     }
 }
 
@@ -107,6 +169,7 @@ fn beside(site: &Site, terms: Terms) -> Site {
     Site {
         terms: watch::Sender::new(terms),
         foreign: ForeignNames::default(),
+        barred: Rarely::default(),
         key: Arc::clone(&site.key),
         clients: Arc::clone(&site.clients),
         clock: Arc::clone(&site.clock),

@@ -73,7 +73,8 @@ pub(super) struct Steering {
     pub(super) mint: Mint,
     pub(super) sessions: Sessions,
     pub(super) chronicle: Arc<Chronicle>,
-    pub(super) socket: PathBuf,
+    /// Absent where none could be opened.
+    pub(super) socket: Option<PathBuf>,
     pub(super) since: Now,
 }
 
@@ -90,7 +91,7 @@ impl Steer for Steering {
             uptime: now.boot.since(self.since.boot),
             locked: self.is_locked(),
             active: shown.active.clone(),
-            control: Some(self.socket.clone()),
+            control: self.socket.clone(),
             listeners: shown.listeners.clone(),
             roles: roles.collect(),
             clients: self.clients.list(),

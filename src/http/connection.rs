@@ -24,6 +24,7 @@ use super::hops::Hops;
 use super::payload::Payload;
 use super::role::PATIENCE;
 use super::silence::Silence;
+use crate::access::permit::Caller;
 use crate::clock::Now;
 use crate::imds::Shown;
 
@@ -37,6 +38,8 @@ const HEAD_BYTES: usize = 32 * 1024;
 pub(super) struct Ends {
     /// The accepted socket's own address: always one of our names (F17).
     pub(super) local: IpAddr,
+    /// Who called, for the rules on roles.
+    pub(super) caller: Caller,
     /// For a peer on another host or in another namespace (T12).
     pub(super) hops: Option<Hops>,
     /// The metadata token that came along it last.
@@ -128,6 +131,8 @@ async fn respond(
     Ok(match endpoint {
         Endpoint::Imds(site) => site.respond(&head, &visit.ends, form).await,
         Endpoint::Container(site) => site.respond(&head, &visit.ends, form).await,
+        Endpoint::Pods(site) => site.respond(&head, &visit.ends, form).await,
+        Endpoint::Metrics(site) => site.respond(&head, &visit.ends, form),
     })
 }
 

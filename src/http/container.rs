@@ -15,10 +15,14 @@ use tokio::sync::watch;
 use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
 use super::head::Head;
+use super::imds::tell_barred;
 use super::mould::{Mould, Stamp};
 use super::payload::Payload;
+use super::rarely::Rarely;
 use super::role::ServedRole;
+use crate::access::permit::Permit;
 use crate::clock::{Clock, Now};
+use crate::config::AccessRule;
 use crate::container::{self, Answer, Consumer, ConsumerName, Document, Refusal, Reply, View};
 use crate::imds::{self, HostNames, ReplyField};
 use crate::status::Clients;
@@ -29,6 +33,8 @@ use crate::store::register::Register;
 pub struct ContainerTerms {
     /// The names by which clients may call us.
     pub names: HostNames,
+    /// Which caller may have which role.
+    pub access: Vec<AccessRule>,
     /// The roles that are served, by their names in the settings.
     pub roles: BTreeMap<String, ServedRole>,
 }
@@ -42,6 +48,8 @@ pub struct ContainerSite {
     pub sessions: watch::Sender<BTreeMap<ConsumerName, ServedRole>>,
     /// The foreign names that were told of.
     pub foreign: ForeignNames,
+    /// When it was last told that a caller may not have a role.
+    pub barred: Rarely,
     /// Who may ask.
     pub register: Arc<Register>,
     /// Which programs ask.
@@ -59,25 +67,27 @@ impl ContainerSite {
     ) -> Response<Payload> {
         let asked = container::Request { head: head.request, authorization: head.authorization };
         let reply = if head.fits() {
-            self.reply(&asked, ends.local, form.now).await
+            self.reply(&asked, ends, form.now).await
         } else {
             Reply::Refusal(Refusal::HeadTooLarge)
         };
-        if reply == Reply::Refusal(Refusal::Stranger) {
-            self.tell_foreign(&asked, ends.local);
+        match reply {
+            Reply::Refusal(Refusal::Stranger) => self.tell_foreign(&asked, ends.local),
+            Reply::Refusal(Refusal::Barred) => tell_barred(&self.barred, &ends.caller, form.now),
+            _ => {}
         }
         render(&reply, form)
     }
 
-    async fn reply(&self, asked: &container::Request<'_>, local: IpAddr, now: Now) -> Reply {
-        match self.answer(asked, local, now, true) {
+    async fn reply(&self, asked: &container::Request<'_>, ends: &Ends, now: Now) -> Reply {
+        match self.answer(asked, ends, now, true) {
             Answer::Reply(reply) => reply,
             Answer::Wait(consumer) => {
                 let served = self.served(&self.terms.borrow(), &consumer);
                 if let Some(served) = served {
                     served.next_outcome(now.boot).await;
                 }
-                self.answer(asked, local, self.clock.now(), false).into_reply()
+                self.answer(asked, ends, self.clock.now(), false).into_reply()
             }
         }
     }
@@ -86,7 +96,7 @@ impl ContainerSite {
     fn answer(
         &self,
         asked: &container::Request<'_>,
-        local: IpAddr,
+        ends: &Ends,
         now: Now,
         patient: bool,
     ) -> Answer {
@@ -99,7 +109,8 @@ impl ContainerSite {
         };
         let view = View {
             names: &terms.names,
-            local,
+            local: ends.local,
+            permit: Permit::of(&ends.caller, &terms.access),
             consumers: &consumers,
             document: &document,
             now,

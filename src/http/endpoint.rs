@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::container::ContainerSite;
 use super::head::Head;
 use super::imds::Site;
+use super::metrics::MetricsSite;
+use super::pods::PodSite;
+use crate::access::permit::ask_for_users;
 use crate::clock::Clock;
 use crate::status::Clients;
 
@@ -15,6 +18,10 @@ pub enum Endpoint {
     Imds(Arc<Site>),
     /// Container credentials, in the shape of ECS.
     Container(Arc<ContainerSite>),
+    /// Container credentials, in the shape of the EKS Pod Identity agent.
+    Pods(Arc<PodSite>),
+    /// Metrics and health of the daemon itself.
+    Metrics(Arc<MetricsSite>),
 }
 
 impl Endpoint {
@@ -23,7 +30,16 @@ impl Endpoint {
     pub(super) const fn stays_open(&self, head: &Head<'_>) -> bool {
         match self {
             Self::Imds(_) => head.asks_to_stay(),
-            Self::Container(_) => !head.asks_to_close,
+            Self::Container(_) | Self::Pods(_) | Self::Metrics(_) => !head.asks_to_close,
+        }
+    }
+
+    /// Whether it makes a difference whose program calls.
+    pub(super) fn asks_for_users(&self) -> bool {
+        match self {
+            Self::Imds(site) => ask_for_users(&site.terms.borrow().access),
+            Self::Container(site) => ask_for_users(&site.terms.borrow().access),
+            Self::Pods(_) | Self::Metrics(_) => false,
         }
     }
 
@@ -32,6 +48,8 @@ impl Endpoint {
         match self {
             Self::Imds(site) => &site.clients,
             Self::Container(site) => &site.clients,
+            Self::Pods(site) => &site.clients,
+            Self::Metrics(site) => &site.clients,
         }
     }
 
@@ -40,6 +58,8 @@ impl Endpoint {
         match self {
             Self::Imds(site) => &site.clock,
             Self::Container(site) => &site.clock,
+            Self::Pods(site) => &site.clock,
+            Self::Metrics(site) => &site.clock,
         }
     }
 }

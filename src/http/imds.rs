@@ -5,13 +5,13 @@
 //! outcome, 400 ms at most: SDKs give up between 500 ms and a second (F15,
 //! clients need an answer within 450 ms).
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::Response;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
@@ -19,9 +19,12 @@ use super::head::Head;
 use super::hops::Hops;
 use super::mould::Stamp;
 use super::payload::Payload;
+use super::rarely::Rarely;
 use super::reply;
 use super::role::ServedRole;
+use crate::access::permit::{Caller, Permit};
 use crate::clock::{Clock, Now};
+use crate::config::AccessRule;
 use crate::imds::{self, Answer, HostNames, Method, Options, Reply, Status, TokenKey, View};
 use crate::status::Clients;
 
@@ -34,6 +37,19 @@ pub struct Terms {
     pub names: HostNames,
     /// What is served.
     pub role: ServedRole,
+    /// Which caller may have which role.
+    pub access: Vec<AccessRule>,
+    /// What some of these give instead, by name.
+    pub given: BTreeMap<String, ServedRole>,
+}
+
+impl Terms {
+    /// What this caller is served, if anything.
+    fn role_of(&self, caller: &Caller) -> Option<&ServedRole> {
+        let permit = Permit::of(caller, &self.access);
+        let role = permit.given().map_or(Some(&self.role), |name| self.given.get(name))?;
+        permit.allows(&role.name).then_some(role)
+    }
 }
 
 /// What all connections of IMDS listeners that serve the same share.
@@ -42,6 +58,8 @@ pub struct Site {
     pub terms: watch::Sender<Terms>,
     /// The foreign names that were told of.
     pub foreign: ForeignNames,
+    /// When it was last told that a caller may have nothing.
+    pub barred: Rarely,
     /// Signs and checks metadata tokens.
     pub key: Arc<TokenKey>,
     /// The present.
@@ -72,14 +90,16 @@ impl Site {
             answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
         }
         if matches!(answer, Answer::Wait) {
-            let role = self.terms.borrow().role.clone();
-            role.next_outcome(form.now.boot).await;
+            let role = self.terms.borrow().role_of(&ends.caller).cloned();
+            if let Some(role) = role {
+                role.next_outcome(form.now.boot).await;
+            }
             (answer, stamp) = self.answer(request, ends, self.clock.now(), false);
         }
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();
         if reply.status == Status::Forbidden {
-            self.tell_foreign(request, ends.local);
+            self.tell_forbidden(request, ends);
         }
         if let Some(hops) = ends.hops.as_ref().filter(|_| reply.is_grant()) {
             stamp.closes = true;
@@ -97,8 +117,11 @@ impl Site {
         patient: bool,
     ) -> (Answer, Stamp) {
         let terms = self.terms.borrow();
-        let state = terms.role.store.read();
-        let options = if state.locked { terms.options.off() } else { terms.options };
+        let permitted = terms.role_of(&ends.caller);
+        let role = permitted.unwrap_or(&terms.role);
+        let state = role.store.read();
+        let open = permitted.is_some() && !state.locked;
+        let options = if open { terms.options } else { terms.options.off() };
         let view = View {
             options: &options,
             names: &terms.names,
@@ -113,7 +136,7 @@ impl Site {
         let stamp = Stamp { now: now.wall, changed: state.tree.modified(), closes: true };
         let answer = imds::answer(request, &view);
         if answer.serves() {
-            (terms.role.interest)(now.boot);
+            (role.interest)(now.boot);
         }
         (answer, stamp)
     }
@@ -123,10 +146,13 @@ impl Site {
         if method == Method::Put { self.nonce.fetch_add(1, Ordering::Relaxed) } else { 0 }
     }
 
-    /// Says once by which name somebody called us that is not ours.
-    fn tell_foreign(&self, request: &imds::Request<'_>, local: IpAddr) {
-        if let Some(name) = imds::foreign_name(request, &self.terms.borrow().names, local) {
+    /// Says once by which name somebody called us that is not ours, or that he may have nothing.
+    fn tell_forbidden(&self, request: &imds::Request<'_>, ends: &Ends) {
+        let terms = self.terms.borrow();
+        if let Some(name) = imds::foreign_name(request, &terms.names, ends.local) {
             self.foreign.tell(name);
+        } else if terms.role_of(&ends.caller).is_none() {
+            tell_barred(&self.barred, &ends.caller, self.clock.now());
         }
     }
 
@@ -139,5 +165,17 @@ impl Site {
                 Reply::refusal(Status::InternalServerError)
             }
         }
+    }
+}
+
+/// Says, once in a while, that no rule gives this caller what is served.
+pub(super) fn tell_barred(barred: &Rarely, caller: &Caller, now: Now) {
+    let uid = caller.user.as_ref().map(|user| user.uid);
+    let (from, listener) = (caller.from, caller.listen);
+    if barred.again(now.boot) {
+        let hint = "the first entry of [[access]] that is about a caller decides";
+        warn!(event = "barred", %from, %listener, uid, hint, "refused a caller who may not have this role");
+    } else {
+        debug!(%from, %listener, uid, "refused a caller who may not have this role");
     }
 }

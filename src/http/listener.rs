@@ -20,6 +20,7 @@ use super::crowd::{Crowd, Presence};
 use super::endpoint::Endpoint;
 use super::hops::Hops;
 use super::rarely::Rarely;
+use crate::access::permit::{Caller, User};
 use crate::access::policy::{Admission, Origin};
 use crate::imds::Shown;
 use crate::pulse::Pulse;
@@ -29,13 +30,20 @@ const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 /// How long a peer may leave our bytes unread before the kernel ends the connection.
 const UNREAD_LIMIT: Duration = Duration::from_secs(10);
 
+/// Tells whose program is at the other end, given the addresses of that end and of this one.
+pub type Recognise = fn(SocketAddr, SocketAddr) -> Option<User>;
+
 /// One listening socket and what its connections share.
 #[derive(Debug)]
 pub struct Listener {
     /// Bound, and not blocking.
     pub socket: TcpListener,
+    /// Its address, as the settings have it.
+    pub address: SocketAddr,
     /// Who may connect besides this host.
     pub admission: Admission,
+    /// Asked where it makes a difference.
+    pub recognise: Recognise,
     /// What is served on it.
     pub endpoint: Endpoint,
     /// Everybody who is connected, here and elsewhere.
@@ -88,14 +96,19 @@ impl Listener {
 
     /// The ends of a connection that may stay; `None` for a stranger.
     fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
-        let local = stream.local_addr().ok()?.ip().to_canonical();
-        let hops = match self.admission.judge(peer.ip(), local)? {
+        let end = stream.local_addr().ok()?;
+        let local = end.ip().to_canonical();
+        let origin = self.admission.judge(peer.ip(), local)?;
+        let asked = origin == Origin::Here && self.endpoint.asks_for_users();
+        let hops = match origin {
             Origin::Here => None,
             // Without a handle there is no hop limit, and without that no connection.
             Origin::Elsewhere => Some(Hops::of(stream, peer.ip()).ok()?),
         };
         tune(stream);
-        Some(Ends { local, hops, shown: Shown::default() })
+        let user = asked.then(|| (self.recognise)(peer, end)).flatten();
+        let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, user };
+        Some(Ends { local, hops, caller, shown: Shown::default() })
     }
 
     fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {

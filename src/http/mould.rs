@@ -11,8 +11,8 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::imds::ReplyField::{
-    self, AcceptRanges, Allow, Connection, ContentLength, ContentType, Date, LastModified, Server,
-    Ttl,
+    self, AcceptRanges, Allow, Connection, ContentLength, ContentType, Date, LastModified, NoSniff,
+    Server, Ttl,
 };
 
 const TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
@@ -78,6 +78,7 @@ fn rendered(field: ReplyField, stamp: Stamp) -> (HeaderName, HeaderValue) {
         Ttl(seconds) => (TTL, seconds.into()),
         Allow(methods) => (header::ALLOW, HeaderValue::from_static(methods)),
         ContentType(kind) => (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        NoSniff => (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         AcceptRanges => (header::ACCEPT_RANGES, HeaderValue::from_static("none")),
         LastModified => (header::LAST_MODIFIED, http_date(stamp.modified())),
         ContentLength(length) => (header::CONTENT_LENGTH, length.into()),

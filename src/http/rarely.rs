@@ -10,7 +10,7 @@ const QUIET: Duration = Duration::from_mins(1);
 
 /// Lets one through each minute.
 #[derive(Debug, Default)]
-pub(super) struct Rarely(Mutex<Option<BootTime>>);
+pub struct Rarely(Mutex<Option<BootTime>>);
 
 impl Rarely {
     /// True where it was not said within the last minute.

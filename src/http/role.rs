@@ -18,6 +18,8 @@ pub type Interest = Arc<dyn Fn(BootTime) + Send + Sync>;
 /// One role that is served.
 #[derive(Clone)]
 pub struct ServedRole {
+    /// What users call it.
+    pub name: Arc<str>,
     /// What is held.
     pub store: Arc<Store>,
     /// The way to rotation.

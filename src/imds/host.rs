@@ -21,14 +21,33 @@ impl HostNames {
         bound: impl IntoIterator<Item = IpAddr>,
         more: impl IntoIterator<Item = String>,
     ) -> Self {
-        // An unspecified address names every host at once, so it names none.
-        let named = bound.into_iter().filter(|address| !address.is_unspecified());
         let service = [
             IpAddr::from([169, 254, 169, 254]),
             IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]),
         ];
+        Self::of(service, bound, std::iter::once("localhost".to_owned()).chain(more))
+    }
+
+    /// The same for the EKS Pod Identity agent, which goes by its addresses alone (K4).
+    #[must_use]
+    pub fn of_pod_agent(
+        bound: impl IntoIterator<Item = IpAddr>,
+        more: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let service =
+            [IpAddr::from([169, 254, 170, 23]), IpAddr::from([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23])];
+        Self::of(service, bound, more)
+    }
+
+    fn of(
+        service: [IpAddr; 2],
+        bound: impl IntoIterator<Item = IpAddr>,
+        more: impl IntoIterator<Item = String>,
+    ) -> Self {
+        // An unspecified address names every host at once, so it names none.
+        let named = bound.into_iter().filter(|address| !address.is_unspecified());
         let mut own = Self {
-            names: vec!["localhost".to_owned()],
+            names: Vec::new(),
             addresses: named.map(|address| address.to_canonical()).chain(service).collect(),
             spelled: Vec::new(),
         };

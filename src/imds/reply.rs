@@ -38,6 +38,8 @@ pub enum ReplyField {
     Allow(&'static str),
     /// `Content-Type`.
     ContentType(&'static str),
+    /// `X-Content-Type-Options: nosniff` (K5).
+    NoSniff,
     /// `Accept-Ranges: none` (G7).
     AcceptRanges,
     /// `Last-Modified`: what [`super::Tree::modified`] says (G6).

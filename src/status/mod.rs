@@ -7,6 +7,7 @@
 mod clients;
 mod metrics;
 mod role;
+pub mod scrape;
 mod span;
 mod text;
 

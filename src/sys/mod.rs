@@ -12,6 +12,7 @@ pub mod link;
 pub mod mark;
 pub mod memory;
 pub mod notify;
+pub mod peer;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;

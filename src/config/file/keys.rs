@@ -136,13 +136,24 @@ pub const KEYS: &[Key] = &[
     key("events.lead", Kind::Span, "how long before a session with MFA ends it is told", "`15m`", "\"15m\""),
     key("events.suspend", Kind::Choice(&["ignore", "lock", "forget"]), "what is done before the machine sleeps", "`ignore`", "\"lock\""),
 
+    key("access[].uid", Kind::Number(0, 4_294_967_295), "about programs of this user", "any", "1000"),
+    key("access[].gid", Kind::Number(0, 4_294_967_295), "about programs of users of this group", "any", "100"),
+    key("access[].from", Kind::Network, "about callers of this network", "any", "\"172.17.0.0/16\""),
+    key("access[].listen", Kind::Address, "about whoever calls this listener", "any", "\"127.0.0.1:1338\""),
+    key("access[].roles[]", Kind::Text, "the roles that those may have; none with `[]`", "`role`", "\"dev\""),
+    key("access[].role", Kind::Text, "the role that IMDS gives them, whatever is active", "`active`", "\"dev\""),
+
+    key("pod[].issuer", Kind::Text, "the issuer of the cluster's tokens", "none", "\"https://oidc.example.com/cluster\""),
+    key("pod[].jwks_file", Kind::Text, "a file with its public keys", "asked of the issuer", "\"/etc/assumed/jwks.json\""),
+    key("pod[].audience", Kind::Text, "for whom tokens have to be", "`pods.eks.amazonaws.com`", "\"pods.eks.amazonaws.com\""),
+    key("pod[].subject", Kind::Text, "the service accounts that are meant; `*` stands for anything", "none", "\"system:serviceaccount:shop:*\""),
+    key("pod[].role", Kind::Text, "the role that they get", "none", "\"dev\""),
+
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json", "journal"]), "how log lines look", "`text`", "\"text\""),
     key("log.file", Kind::Text, "a file instead of standard error", "none", "\"/var/log/assumed.log\""),
 
     later("sandbox", "what the daemon forbids itself"),
-    later("access", "which caller may have which role"),
-    later("pod", "which pod may have which role"),
 ];
 
 /// The values of the metadata tree that `[metadata]` sets.

@@ -157,9 +157,9 @@ fn each_mistake_is_named_with_line_column_key_and_what_to_do() {
              hint: write a number from 1 to 64",
         ),
         (
-            "[[access]]\nuid = 1000\n",
-            "config.toml:1:3: access: not supported yet\n\
-             hint: take it out, for it would have no effect",
+            "[[access]]\nuid = -1\n",
+            "config.toml:2:7: access.uid: out of range\n\
+             hint: write a number from 0 to 4294967295",
         ),
     ];
     for (text, expected) in cases {
@@ -233,8 +233,9 @@ fn the_example_shows_every_key() {
     let mut section = String::new();
     let mut shown = BTreeSet::new();
     for line in EXAMPLE.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']').replace("role.dev", "role.*");
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).replace("role.dev", "role.*");
+            section += if line.starts_with("[[") { "[]" } else { "" };
         }
         let line = line.strip_prefix("# ").unwrap_or(line);
         if is_setting(line) {

@@ -317,6 +317,7 @@ impl Shared {
             ReplyField::Allow(methods) => ("Allow".to_owned(), methods.to_owned()),
             ReplyField::ContentType(kind) => ("Content-Type".to_owned(), kind.to_owned()),
             ReplyField::AcceptRanges => ("Accept-Ranges".to_owned(), "none".to_owned()),
+            ReplyField::NoSniff => ("X-Content-Type-Options".to_owned(), "nosniff".to_owned()),
             ReplyField::LastModified => ("Last-Modified".to_owned(), date(self.tree.modified())),
             ReplyField::ContentLength(length) => ("Content-Length".to_owned(), length.to_string()),
             ReplyField::Date => ("Date".to_owned(), date(SystemClock.now().wall)),

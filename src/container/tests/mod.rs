@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Answer, Consumer, Consumers, Document, Order, Place, Reply, Request, View, answer};
+use crate::access::permit::Permit;
 use crate::clock::{self, BootTime, Now};
 use crate::credentials::{Credentials, Grant, Snapshot};
 use crate::imds::{self, Field, HostNames, Method};
@@ -68,6 +69,7 @@ struct World {
     /// Of a consumer that shows it in the path.
     path: String,
     document: Document,
+    permit: Permit<'static>,
     now: Now,
     patient: bool,
 }
@@ -89,6 +91,7 @@ impl World {
             path: format!("/v2/credentials/{}", path.expose()),
             consumers,
             document,
+            permit: Permit::Everything,
             now: START,
             patient: false,
         }
@@ -101,6 +104,7 @@ impl World {
             &View {
                 names: &self.names,
                 local: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                permit: self.permit,
                 consumers: &self.consumers,
                 document: &document,
                 now: self.now,

@@ -1,0 +1,69 @@
+//! The metrics on a connection, for Prometheus and for probes.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use hyper::{Response, StatusCode};
+use tokio::sync::watch;
+
+use super::connection::{Ends, Form};
+use super::head::Head;
+use super::mould::{Mould, Stamp};
+use super::payload::Payload;
+use crate::clock::Clock;
+use crate::imds::{HostNames, ReplyField};
+use crate::status::scrape::{self, Page};
+use crate::status::{Clients, Status};
+
+/// Says how the daemon stands.
+pub type Report = Box<dyn Fn() -> Status + Send + Sync>;
+
+/// What all connections of the metrics listeners share.
+pub struct MetricsSite {
+    /// The names by which clients may call us.
+    pub names: watch::Sender<HostNames>,
+    /// Known once everything runs that it tells of.
+    pub report: OnceLock<Report>,
+    /// Which programs ask.
+    pub clients: Arc<Clients>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for MetricsSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetricsSite").finish_non_exhaustive()
+    }
+}
+
+impl MetricsSite {
+    pub(super) fn respond(&self, head: &Head<'_>, ends: &Ends, form: Form) -> Response<Payload> {
+        let Some(report) = self.report.get().filter(|_| head.fits()) else {
+            let status = if head.fits() {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            };
+            let page = Page { code: status.as_u16(), ..Page::default() };
+            return render(page, form);
+        };
+        render(scrape::answer(&head.request, &self.names.borrow(), ends.local, report), form)
+    }
+}
+
+fn render(page: Page, form: Form) -> Response<Payload> {
+    let length = ReplyField::ContentLength(page.body.len());
+    let kind = ReplyField::ContentType(page.content_type);
+    let allow = page.allow.map(ReplyField::Allow);
+    let end = form.closes.then_some(ReplyField::Connection);
+    let fields = [allow, Some(kind), Some(ReplyField::Date), Some(length), end];
+    let now = form.now.wall;
+    let stamp = Stamp { now, changed: now, closes: form.closes };
+    let fields = Mould::default().cast(|| fields.iter().copied().flatten(), stamp);
+    let mut response = Response::new(Payload::new(Bytes::from(page.body)));
+    let status = StatusCode::from_u16(page.code);
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields;
+    response
+}

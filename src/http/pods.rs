@@ -1,0 +1,157 @@
+//! The EKS Pod Identity agent on a connection: its own rules, the same store
+//! and the same patience as IMDS.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Response, StatusCode};
+use tokio::sync::watch;
+
+use super::connection::{Ends, Form};
+use super::head::Head;
+use super::mould::{Mould, Stamp};
+use super::payload::Payload;
+use super::role::ServedRole;
+use crate::clock::{Clock, Now};
+use crate::config::PodRule;
+use crate::container::pod::{self, Answer, Keyring, Refusal, Reply, View};
+use crate::container::{Document, Request};
+use crate::imds::{HostNames, ReplyField};
+use crate::status::Clients;
+
+/// How long a request waits for keys of its issuer; SDKs wait two seconds for an agent (K8, S14).
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Has the keys of an issuer fetched, unless they were a moment ago; true where they will be.
+pub type Fetch = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What a reload may change between two requests.
+#[derive(Debug)]
+pub struct PodTerms {
+    /// The names by which pods may call us.
+    pub names: HostNames,
+    /// Which pod has which role.
+    pub rules: Vec<PodRule>,
+    /// The roles that are served, by their names in the settings.
+    pub roles: BTreeMap<String, ServedRole>,
+}
+
+/// What all connections of the pod-identity listeners share.
+pub struct PodSite {
+    /// Each request is judged by those of its moment.
+    pub terms: watch::Sender<PodTerms>,
+    /// The keys of each issuer; sent again after each attempt to fetch some.
+    pub keys: watch::Receiver<BTreeMap<String, Keyring>>,
+    /// The way to more of them.
+    pub fetch: Fetch,
+    /// Which programs ask.
+    pub clients: Arc<Clients>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for PodSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PodSite").field("terms", &*self.terms.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// What a request may still wait for.
+#[derive(Clone, Copy)]
+struct Patience {
+    keys: bool,
+    credentials: bool,
+}
+
+impl PodSite {
+    pub(super) async fn respond(
+        &self,
+        head: &Head<'_>,
+        ends: &Ends,
+        form: Form,
+    ) -> Response<Payload> {
+        let asked = Request { head: head.request, authorization: head.authorization };
+        let reply = if head.fits() {
+            self.reply(&asked, ends, form.now).await
+        } else {
+            Reply::Refusal(Refusal::HEAD_TOO_LARGE)
+        };
+        render(&reply, form)
+    }
+
+    async fn reply(&self, asked: &Request<'_>, ends: &Ends, now: Now) -> Reply {
+        let mut patience = Patience { keys: true, credentials: true };
+        let mut now = now;
+        loop {
+            match self.answer(asked, ends, now, patience) {
+                Answer::Fetch(issuer) if patience.keys => {
+                    patience.keys = false;
+                    self.next_keys(&issuer).await;
+                }
+                Answer::Wait(role) if patience.credentials => {
+                    patience = Patience { keys: false, credentials: false };
+                    let served = self.terms.borrow().roles.get(&role).cloned();
+                    if let Some(served) = served {
+                        served.next_outcome(now.boot).await;
+                    }
+                }
+                answer => return answer.into_reply(),
+            }
+            now = self.clock.now();
+        }
+    }
+
+    /// Waits for what comes of fetching them, until patience ends.
+    async fn next_keys(&self, issuer: &str) {
+        let mut keys = self.keys.clone();
+        keys.mark_unchanged();
+        if (self.fetch)(issuer) {
+            // Good or bad, the next answer tells it.
+            let _ = tokio::time::timeout(PATIENCE, keys.changed()).await;
+        }
+    }
+
+    /// The answer from memory.
+    fn answer(&self, asked: &Request<'_>, ends: &Ends, now: Now, patience: Patience) -> Answer {
+        let (terms, keys) = (self.terms.borrow(), self.keys.borrow());
+        let document = |role: &str| -> Option<Document> {
+            let served = terms.roles.get(role)?;
+            (served.interest)(now.boot);
+            let state = served.store.read();
+            Some(state.document.clone())
+        };
+        let view = View {
+            names: &terms.names,
+            local: ends.local,
+            rules: &terms.rules,
+            keys: &|issuer| keys.get(issuer),
+            document: &document,
+            now,
+            fetches: patience.keys,
+            patient: patience.credentials,
+        };
+        pod::answer(asked, &view)
+    }
+}
+
+thread_local! {
+    static MOULDS: RefCell<[Mould; 2]> = RefCell::default();
+}
+
+fn render(reply: &Reply, form: Form) -> Response<Payload> {
+    let now = form.now.wall;
+    let stamp = Stamp { now, changed: now, closes: form.closes };
+    let shape = || reply.fields().filter(|field| form.closes || *field != ReplyField::Connection);
+    let fields = MOULDS.with_borrow_mut(|[credentials, refusals]| {
+        let kind = if reply.status() == 200 { credentials } else { refusals };
+        kind.cast(shape, stamp)
+    });
+    let mut response = Response::new(Payload::new(reply.body()));
+    let status = StatusCode::from_u16(reply.status());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields;
+    response
+}
