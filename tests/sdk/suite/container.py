@@ -17,7 +17,8 @@ from pathlib import Path
 
 from . import daemon as under_test
 from . import namespace, report
-from .daemon import PROMPT, Failed, assuming
+from .cluster import Cluster
+from .daemon import PROMPT, ROLE_ARN, Failed, assuming
 from .environment import Unavailable
 from .mirror import Mirror
 from .observer import Relay, Wire
@@ -30,15 +31,17 @@ WAYS = {
     "both": "full URI, the token in both",
     "relative": "relative URI, the token in both",
     "path": "relative URI with a secret path, no token",
+    "pod": "full URI of the pod identity endpoint, a service account's token in the file",
 }
 RELATIVE = ("relative", "path")
 ASKED = {letter: question for letter, question in QUESTIONS.items() if letter != "e"}
 LINK_LOCAL = ("169.254.170.2", 80)
-FETCHES = {way: re.compile(rf"^GET /+{'v2' if way == 'path' else 'v1'}/+credentials/") for way in WAYS}
+FETCHES = {way: re.compile(rf"^GET /+{'v2' if way == 'path' else 'v1'}/+credentials\b") for way in WAYS}
 
 FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 PART = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 TOKEN = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+ROLE = ROLE_ARN.rsplit("/", 1)[1]
 
 
 def run(script, rows, binary, at_once):
@@ -96,10 +99,13 @@ class ContainerTrial(Trial):
         super().__init__(client, command, binary)
         # Here nobody asks twice at the start.
         self._fetches = 1
-        self._ways = [way for way in ways if way not in client.container_without]
+        without = client.container_without
+        if "file" in without:
+            without = {"pod": without["file"]} | without
+        self._ways = [way for way in ways if way not in without]
         self._also = also
         for way in set(ways) - set(self._ways):
-            self.outcomes |= cells([way], "n/a", client.container_without[way])
+            self.outcomes |= cells([way], "n/a", without[way])
 
     def run(self):
         """All questions, for all ways that this client has."""
@@ -134,25 +140,31 @@ class ContainerTrial(Trial):
         """The daemon, and by way who watches and who asks."""
         with tempfile.TemporaryDirectory(prefix="assumed-sdk-") as name, ExitStack() as stack:
             folder = Path(name)
-            address = ("127.0.0.1", under_test.free_port())
-            flags = settings(folder, [address, *self._also])
+            address, agent = (("127.0.0.1", under_test.free_port()) for _ in range(2))
+            cluster = Cluster(folder)
+            flags = settings(folder, [address, *self._also], agent, cluster)
             daemon = stack.enter_context(assuming(self._binary, folder, session, flags=flags))
             mirror = Mirror()
             stack.callback(mirror.close)
             consumers = {}
             for way in self._ways:
-                watch = Wire(LINK_LOCAL[1], FETCHES[way]) if way in RELATIVE else Relay(address, FETCHES[way])
+                behind = agent if way == "pod" else address
+                watch = Wire(LINK_LOCAL[1], FETCHES[way]) if way in RELATIVE else Relay(behind, FETCHES[way])
                 stack.callback(watch.close)
-                env = self._environment(folder, way, watch) | {"MIRROR": mirror.url}
+                env = self._environment(folder, way, watch, cluster) | {"MIRROR": mirror.url}
                 consumers[way] = (watch.seen, stack.enter_context(Probe(self._command, env)))
             yield daemon, consumers
 
-    def _environment(self, folder, way, watch):
+    def _environment(self, folder, way, watch, cluster):
         """What `token create` says, as far as that way shows it, and nothing that leads elsewhere."""
         home = folder / way
         home.mkdir()
         file = home / "token"
-        if way == "path":
+        if way == "pod":
+            # Longer than the sessions, for nobody projects another one here.
+            file.write_text(cluster.token(3600))
+            shown = {FULL: f"http://127.0.0.1:{watch.port}/v1/credentials", f"{TOKEN}_FILE": str(file)}
+        elif way == "path":
             shown = minted(self._binary, folder, way, ["--path"])
         else:
             shown = minted(self._binary, folder, way, [] if way == "variable" else ["--file", str(file)])
@@ -165,11 +177,12 @@ class ContainerTrial(Trial):
         return under_test.bare(home) | shown | {"AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def settings(folder, addresses):
-    """The flags of a daemon with container listeners there, and a socket that is nobody else's."""
-    listeners = ", ".join(f'{{ address = "{host}:{port}", kind = "container" }}' for host, port in addresses)
+def settings(folder, addresses, agent, cluster):
+    """The flags of a daemon with container listeners there, an agent of pods, and a socket that is nobody else's."""
+    kinds = [(address, "container") for address in addresses] + [(agent, "pod-identity")]
+    listeners = ", ".join(f'{{ address = "{host}:{port}", kind = "{kind}" }}' for (host, port), kind in kinds)
     file = folder / "assumed.toml"
-    file.write_text(f"listen = [{listeners}]\n")
+    file.write_text(f"listen = [{listeners}]\n{cluster.entry(ROLE)}")
     return ["--config", str(file), "--state-dir", str(folder / "state"), "--control", str(folder / "control.sock")]
 
 
