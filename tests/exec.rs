@@ -203,10 +203,8 @@ fn without_a_daemon_one_is_there_for_as_long_as_the_command_runs() {
 fn nothing_is_left_where_both_were_killed_once_somebody_comes_again() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts);
-    let temporary = home.path().join("tmp");
-    fs::create_dir(&temporary).unwrap();
-    let with = [("TMPDIR", temporary.to_str().unwrap())];
-    let mut running = Running::start(&home, &["dev"], &with);
+    let temporary = home.temporary("");
+    let mut running = Running::start(&home, &["dev"], &[]);
     let left = running.token_file();
     let folder = || fs::read_dir(&temporary).unwrap().next().map(|entry| entry.unwrap().path());
     let lock = folder().unwrap().join("lock");
@@ -217,7 +215,7 @@ fn nothing_is_left_where_both_were_killed_once_somebody_comes_again() {
     running.child.kill().unwrap();
     running.child.wait().unwrap();
     assert!(left.exists() && folder().is_some());
-    let again = Running::start(&home, &["dev"], &with);
+    let again = Running::start(&home, &["dev"], &[]);
     assert!(!left.exists());
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 1, "the living one's");
     again.end();

@@ -21,11 +21,18 @@ pub struct Home(tempfile::TempDir);
 
 impl Home {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let home = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(home.temporary("")).unwrap();
+        home
     }
 
     pub fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// A place for temporary files of its own: all of `/tmp` may be written from any sandbox.
+    pub fn temporary(&self, name: &str) -> PathBuf {
+        self.path().join("tmp").join(name)
     }
 
     pub fn state(&self) -> PathBuf {
@@ -74,6 +81,7 @@ impl Home {
             .env_clear()
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path())
+            .env("TMPDIR", self.temporary(""))
             // Else a daemon of this machine's root could be meant.
             .env("ASSUMED_CONTROL", self.path().join("assumed/control.sock"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -225,8 +233,9 @@ pub fn wait_for(path: &Path, word: &str) {
     panic!("no {word:?} in {}:\n{}", path.display(), text());
 }
 
+/// Not time that is tested.
 #[allow(clippy::disallowed_methods)]
-fn rest(span: Duration) {
+pub fn rest(span: Duration) {
     std::thread::sleep(span);
 }
 
