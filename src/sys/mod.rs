@@ -16,6 +16,7 @@ pub mod peer;
 pub mod pid_file;
 pub mod private;
 pub mod remembered;
+pub mod sandbox;
 pub mod sealed;
 pub mod signals;
 pub mod sockets;
