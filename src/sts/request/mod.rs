@@ -5,6 +5,7 @@
 //! it is also what tells two roles apart.
 
 mod calls;
+mod commands;
 mod input;
 mod names;
 mod narrowing;
