@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::file::{Document, Item};
 use super::inputs::Inputs;
 use super::mistake::{Mistakes, Warning};
-use super::resolve::state_dir;
+use super::state_dir::state_dir;
 use crate::environment::Environment;
 
 /// The socket's name in each directory, and that of the link in the state directory.

@@ -30,6 +30,7 @@ mod session_name;
 mod setting;
 mod settings;
 mod start;
+mod state_dir;
 #[cfg(test)]
 mod tests;
 mod unknown;
