@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assumed::config::{KEYS, Key, Kind, LEAVES};
+use assumed::config::{KEYS, Key, LEAVES};
 use assumed::fatal::Exit;
 use common::client::Client;
 use common::program::{Daemon, Home};
@@ -35,12 +35,8 @@ fn spans(text: &str) -> Vec<&str> {
 }
 
 fn documented(key: &Key) -> String {
-    let Key { path, meaning, default, example, kind } = key;
-    if *kind == Kind::Later {
-        format!("| `{path}` | {meaning} |")
-    } else {
-        format!("| `{path}` | {meaning} | {default} | `{example}` |")
-    }
+    let Key { path, meaning, default, example, .. } = key;
+    format!("| `{path}` | {meaning} | {default} | `{example}` |")
 }
 
 #[test]
@@ -62,7 +58,7 @@ fn every_setting_is_documented_as_the_program_has_it() {
 
 #[test]
 fn every_example_of_a_setting_can_be_written_so() {
-    for key in KEYS.iter().filter(|key| key.kind != Kind::Later) {
+    for key in KEYS {
         let line = format!("key = {}", key.example);
         assert!(toml::de::DeTable::parse(&line).is_ok(), "{}: {line}", key.path);
     }

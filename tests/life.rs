@@ -324,7 +324,8 @@ fn the_log_changes_its_level_its_form_and_its_file() {
     assert_eq!(changed(&reload(&mut daemon)), "log");
     daemon.signal("-USR1");
     assert_eq!(daemon.event("attempt")["level"], "DEBUG");
-    let file = home.path().join("own.log");
+    // In a directory of the daemon's own: its sandbox is closed.
+    let file = home.state().join("own.log");
     home.put(SETTINGS, &format!("{PLAIN}[log]\nfile = \"{}\"\n", file.display()));
     daemon.signal("-HUP");
     wait_for(&file, "changed=\"log\"");

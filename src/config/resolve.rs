@@ -19,6 +19,7 @@ use super::neighbour;
 use super::parts;
 use super::pod;
 use super::profile::Profiles;
+use super::sandbox::Sandbox;
 use super::setting::{Keys, Setting};
 use super::settings::{Log, RoleSettings, Settings};
 use super::state_dir::state_dir;
@@ -99,6 +100,7 @@ impl<'a> Resolution<'a> {
             hosts,
             ready_timeout: self.span("ready_timeout").unwrap_or(READY_TIMEOUT),
             events: Events::read(self.document),
+            sandbox: Sandbox::read(self.document),
             log: log?,
             exit_on_refusal: self.inputs.overrides.exit_on_refusal,
             warnings: std::mem::take(&mut self.warnings),

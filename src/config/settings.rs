@@ -11,6 +11,7 @@ use super::listen::Listen;
 use super::metadata::Metadata;
 use super::mistake::Warning;
 use super::pod::PodRule;
+use super::sandbox::Sandbox;
 use crate::imds::Options;
 use crate::role::{AccountId, Malformed, Region, RoleArn, RoleName};
 use crate::sts::request::Source;
@@ -42,12 +43,22 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// Who is told when a human is needed.
     pub events: Events,
+    /// What the daemon forbids itself.
+    pub sandbox: Sandbox,
     /// What is logged, and how.
     pub log: Log,
     /// True where a refusal by STS ends the daemon with 77.
     pub exit_on_refusal: bool,
     /// What can be lived with, yet has to be said at the start.
     pub warnings: Vec<Warning>,
+}
+
+impl Settings {
+    /// True where a program of the user's may be run, for a role or an event.
+    #[must_use]
+    pub fn runs_commands(&self) -> bool {
+        self.events.command.is_some() || self.roles.iter().any(|role| role.source.runs_commands())
+    }
 }
 
 /// One role to serve.

@@ -1019,6 +1019,20 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
             "config.toml:6:10: log.format: not one of the choices\n\
              hint: known ones are text, json, journal",
         ),
+        (
+            format!("{TABLE}[sandbox]\nlandlock = true\nseccomp = \"on\"\nnetwork = \"off\"\n"),
+            "config.toml:6:12: sandbox.landlock: true or false, where a text belongs\n\
+             hint: write it as in landlock = \"auto\"\n\
+             config.toml:7:11: sandbox.seccomp: a text, where true or false belongs\n\
+             hint: write it as in seccomp = true\n\
+             config.toml:8:1: sandbox.network: no such key\n\
+             hint: known ones here are landlock, seccomp",
+        ),
+        (
+            format!("{TABLE}[sandbox]\nlandlock = \"of\"\n"),
+            "config.toml:6:12: sandbox.landlock: not one of the choices\n\
+             hint: did you mean \"off\"?",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(config("").file(&text).mistakes(), expected, "{text}");
@@ -1028,19 +1042,60 @@ fn each_mistake_of_the_files_meaning_is_named_with_its_line() {
 #[test]
 fn all_files_and_flags_are_judged_in_one_run() {
     let given = dev("external_id = a b\n")
-        .file("sandbox = 3\nready_timeout = \"soon\"\n")
+        .file("access = 3\nready_timeout = \"soon\"\n")
         .flags(|flags| flags.listen = vec!["1338".to_owned()]);
     assert_eq!(
         given.mistakes(),
         "config:5:15: external_id: not an external ID\n\
          hint: allowed are letters, digits and _+=,.@:/-\n\
-         config.toml:1:1: sandbox: not supported yet\n\
-         hint: take it out, for it would have no effect\n\
+         config.toml:1:10: access: a number, where a list belongs\n\
+         hint: write access = [ … ]\n\
          config.toml:2:17: ready_timeout: not a duration\n\
          hint: write whole seconds, or 90s, 15m, 1h\n\
          --listen: not an address to listen on\n\
          hint: it looks like 127.0.0.1:1338 or [::1]:1338"
     );
+}
+
+#[test]
+fn the_sandbox_is_closed_as_far_as_it_goes_unless_the_file_says_otherwise() {
+    let sandbox = |file: &str| dev("").file(file).settings().sandbox;
+    assert_eq!(sandbox(""), Sandbox { landlock: Landlock::Auto, seccomp: true });
+    for (word, landlock) in [("auto", Landlock::Auto), ("on", Landlock::On), ("off", Landlock::Off)]
+    {
+        let file = format!("[sandbox]\nlandlock = \"{word}\"\nseccomp = false\n");
+        assert_eq!(sandbox(&file), Sandbox { landlock, seccomp: false });
+    }
+}
+
+#[test]
+fn a_command_is_known_wherever_it_stands() {
+    let role = format!("[profile dev]\nregion = eu-west-1\nrole_arn = {ARN}\n");
+    let provider = "principal_arn = arn:aws:iam::123456789012:saml-provider/corp\n";
+    let mfa = "mfa_serial = arn:aws:iam::123456789012:mfa/jane\n";
+    let runs = |text: &str| config(text).profile("dev").settings().runs_commands();
+    for without in [
+        format!("{role}source_profile = base\n{mfa}"),
+        format!("{role}web_identity_token_file = /token\n"),
+        format!("{role}{provider}saml_assertion_file = /saml\n"),
+    ] {
+        assert!(!runs(&without), "{without}");
+    }
+    for with in [
+        format!("{role}source_profile = base\n{mfa}mfa_command = totp\n"),
+        format!("{role}source_profile = tool\n[profile tool]\ncredential_process = x\n"),
+        format!("{role}web_identity_token_command = fetch\n"),
+        format!("{role}{provider}saml_assertion_command = fetch\n"),
+        "[profile dev]\ncredential_process = x\nregion = eu-west-1\n".to_owned(),
+        format!(
+            "[profile dev]\naction = get-session-token\nsource_profile = base\n\
+             region = eu-west-1\n{mfa}mfa_command = totp\n"
+        ),
+    ] {
+        assert!(runs(&with), "{with}");
+    }
+    let told = dev("").file("[events]\ncommand = [\"tell\"]\n").settings();
+    assert!(told.runs_commands());
 }
 
 proptest! {

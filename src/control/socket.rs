@@ -73,18 +73,25 @@ impl Socket {
         Self { path: path.map(Path::to_owned).unwrap_or_default(), listener, file: None }
     }
 
-    /// Makes the directory (0700, or 0750 for a group) where it is missing, and listens.
+    /// Makes the directory (0700, or 0750 for a group) where it is missing, for a socket to come.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn furnish(path: &Path, access: &Access) -> Result<(), Trouble> {
+        let group = access.group.as_deref().map(gid).transpose()?;
+        make(folder(path), group).map_err(|cause| Trouble::Io { path: path.to_owned(), cause })
+    }
+
+    /// Furnishes the place, and listens there.
     ///
     /// # Errors
     /// Where somebody listens there already, or the system refuses.
     pub fn bind(path: &Path, access: &Access) -> Result<Self, Trouble> {
         let group = access.group.as_deref().map(gid).transpose()?;
         let trouble = |cause| Trouble::Io { path: path.to_owned(), cause };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or_else(|| Path::new("."));
-        make(folder, group).map_err(trouble)?;
+        make(folder(path), group).map_err(trouble)?;
         // Two daemons that start at once must not remove each other's socket.
-        let busy = File::open(folder).map_err(trouble)?;
+        let busy = File::open(folder(path)).map_err(trouble)?;
         busy.lock().map_err(trouble)?;
         make_room(path)?;
         let listener = listen(path, group).map_err(trouble)?;
@@ -108,6 +115,11 @@ impl Drop for Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or_else(|| Path::new("."))
 }
 
 fn make(folder: &Path, group: Option<u32>) -> io::Result<()> {

@@ -18,6 +18,7 @@ use super::orders::{Order, Orders};
 use super::reload::Reading;
 use super::role::{self, Makings};
 use super::roles::Roles;
+use super::sandbox::Sandbox;
 use super::sessions::Sessions;
 use super::sites::Sites;
 use super::steering::{Shown, Steering, role_status};
@@ -54,6 +55,7 @@ pub(super) struct House {
     pub(super) detached: bool,
     pub(super) reading: Reading,
     pub(super) given: Given,
+    pub(super) sandbox: Sandbox,
     control: Option<Control>,
     shown: watch::Sender<Shown>,
     reception: Reception,
@@ -75,7 +77,8 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let since = clock.now();
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
-        let Daemon { settings, bound, register, key, state, given, control, kept, .. } = daemon;
+        let Daemon { settings, bound, register, key, state, given, control, kept, sandbox, .. } =
+            daemon;
         let reception = keeping::reception(kept, since);
         let chronicle = Arc::<Chronicle>::default();
         let shown = watch::Sender::<Shown>::default();
@@ -108,6 +111,7 @@ impl House {
             detached,
             reading: Reading::new(company.reread),
             given,
+            sandbox,
             control: None,
             shown,
             reception,

@@ -23,6 +23,7 @@ mod orders;
 mod reload;
 mod role;
 mod roles;
+mod sandbox;
 mod sessions;
 mod sites;
 mod start;
@@ -54,6 +55,7 @@ use audience::Audience;
 use given::Given;
 use house::House;
 use listeners::Bound;
+use sandbox::Sandbox;
 
 /// Something else that lives as long as the daemon: the embedded STS of `demo`.
 pub type Companion = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -95,6 +97,7 @@ pub struct Daemon {
     control: Option<UnixListener>,
     kept: Option<OwnedFd>,
     notify: Notify,
+    sandbox: Sandbox,
 }
 
 impl Daemon {
@@ -121,7 +124,8 @@ impl Daemon {
             bound.push(consumers::bind(state.as_ref(), &register)?);
         }
         let state = state.map(Arc::new);
-        Ok(Self { settings, bound, register, key, state, given, control, kept, notify })
+        let sandbox = Sandbox::default();
+        Ok(Self { settings, bound, register, key, state, given, control, kept, notify, sandbox })
     }
 
     /// The addresses of IMDS that are really bound, ports resolved.
@@ -151,7 +155,7 @@ impl Daemon {
         outcome
     }
 
-    fn live(self, company: Company, audience: &mut Audience) -> Result<(), Fatal> {
+    fn live(mut self, company: Company, audience: &mut Audience) -> Result<(), Fatal> {
         // Let go last, so that the next instance finds nothing of this one.
         let state = self.state.clone();
         // The lock outlived a fork, the pid in it did not.
@@ -160,6 +164,7 @@ impl Daemon {
         let pid_file = company.pid_file.as_deref().map(PidFile::write).transpose();
         let _goes_with_us = pid_file.map_err(|trouble| start::pid_file_fatal(&trouble))?;
         start::harden();
+        self.sandbox = Sandbox::enter(&self.settings, company.pid_file.as_deref())?;
         let runtime = start::runtime()?;
         let outcome = runtime.block_on(async {
             let orders = Orders::from_signals()?;

@@ -126,9 +126,19 @@ impl House {
         if settings.max_in_flight != self.settings.max_in_flight {
             mistakes.push(fixed("max_in_flight"));
         }
+        if settings.sandbox == self.settings.sandbox {
+            self.sandbox.judge(&settings, &mut mistakes);
+        } else {
+            mistakes.push(fixed("sandbox"));
+        }
         let listeners = self.listeners.plan(&self.wanted(&settings), &mut mistakes);
         let output = mistakes.note(Output::open(&settings.log).map_err(|error| {
-            Mistake::new(error.to_string()).key("log.file").hint("may this user write there?")
+            let mistake = Mistake::new(error.to_string()).key("log.file");
+            mistake.hint(if self.sandbox.admits_log(&settings.log) {
+                "may this user write there?"
+            } else {
+                "the sandbox was closed without that directory: this needs a restart"
+            })
         }));
         match output {
             Some(output) if mistakes.is_empty() => Ok(Plan { settings, listeners, output }),

@@ -4,7 +4,7 @@
 //! example are tested against it. `*` stands for a name of the user's own,
 //! `[]` for an entry of a list.
 
-/// One key, or one section that has no keys yet.
+/// One key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// From the top of the file, parted by dots.
@@ -40,8 +40,6 @@ pub enum Kind {
     Network,
     /// A value of the metadata tree.
     Leaf,
-    /// Known, but nothing in this version would heed it.
-    Later,
 }
 
 const fn key(
@@ -52,11 +50,6 @@ const fn key(
     example: &'static str,
 ) -> Key {
     Key { path, kind, meaning, default, example }
-}
-
-/// A key that a later version will heed.
-const fn later(path: &'static str, meaning: &'static str) -> Key {
-    key(path, Kind::Later, meaning, "", "")
 }
 
 const LISTEN_KINDS: &[&str] = &["imds", "container", "pod-identity", "metrics"];
@@ -149,11 +142,12 @@ pub const KEYS: &[Key] = &[
     key("pod[].subject", Kind::Text, "the service accounts that are meant; `*` stands for anything", "none", "\"system:serviceaccount:shop:*\""),
     key("pod[].role", Kind::Text, "the role that they get", "none", "\"dev\""),
 
+    key("sandbox.landlock", Kind::Choice(&["auto", "on", "off"]), "whether the daemon may write nowhere but in directories of its own; `auto` is `on` unless a command is configured or the kernel cannot", "`auto`", "\"auto\""),
+    key("sandbox.seccomp", Kind::Flag, "whether system calls are denied that neither the daemon nor a command of yours needs", "`true`", "true"),
+
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json", "journal"]), "how log lines look", "`text`", "\"text\""),
     key("log.file", Kind::Text, "a file instead of standard error", "none", "\"/var/log/assumed.log\""),
-
-    later("sandbox", "what the daemon forbids itself"),
 ];
 
 /// The values of the metadata tree that `[metadata]` sets.

@@ -63,7 +63,7 @@ impl Reader<'_> {
                 self.unknown(name, pattern, &here);
                 continue;
             };
-            let item = self.item(value, name.span().start, &pattern, &here);
+            let item = self.item(value, &pattern, &here);
             if let Some(item) = item {
                 items.insert(name.get_ref().to_string(), item);
             }
@@ -71,20 +71,9 @@ impl Reader<'_> {
         Table(items)
     }
 
-    fn item(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        named_at: usize,
-        pattern: &str,
-        path: &str,
-    ) -> Option<Item> {
+    fn item(&mut self, value: &Spanned<DeValue<'_>>, pattern: &str, path: &str) -> Option<Item> {
         let place = self.place(value.span().start);
         let key = keys::find(pattern);
-        if key.is_some_and(|key| key.kind == Kind::Later) {
-            let place = self.place(named_at);
-            self.say(not_yet(path).at(&place));
-            return None;
-        }
         let list = format!("{pattern}[]");
         let shape = match (value.get_ref(), key) {
             (DeValue::Array(array), _) if keys::find(&list).is_some() || keys::is_parent(&list) => {
@@ -111,10 +100,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, array: &DeArray<'_>, pattern: &str, path: &str) -> Vec<Item> {
-        array
-            .iter()
-            .filter_map(|value| self.item(value, value.span().start, pattern, path))
-            .collect()
+        array.iter().filter_map(|value| self.item(value, pattern, path)).collect()
     }
 
     fn unknown(&mut self, name: &Spanned<de::DeString<'_>>, pattern: &str, path: &str) {
@@ -157,10 +143,6 @@ fn misshapen(value: &DeValue<'_>, is_list: bool, path: &str) -> Mistake {
         ("a table", format!("write [{path}] on a line of its own"))
     };
     Mistake::new(format!("{}, where {wanted} belongs", shape_of(value))).hint(hint)
-}
-
-fn not_yet(path: &str) -> Mistake {
-    Mistake::new("not supported yet").key(path).hint("take it out, for it would have no effect")
 }
 
 /// The value as text, where it is of the key's kind.

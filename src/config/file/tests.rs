@@ -243,7 +243,7 @@ fn the_example_shows_every_key() {
             shown.insert(keys::join(&section, key));
         }
     }
-    for key in KEYS.iter().filter(|key| key.kind != Kind::Later) {
+    for key in KEYS {
         let path = key.path.trim_end_matches("[]").trim_end_matches(".*");
         let inline = path.strip_prefix("listen[].").is_some_and(|key| EXAMPLE.contains(key));
         let leaf = key.kind == Kind::Leaf;
@@ -253,7 +253,7 @@ fn the_example_shows_every_key() {
 
 #[test]
 fn every_example_of_the_table_is_of_its_kind() {
-    for key in KEYS.iter().filter(|key| key.kind != Kind::Later) {
+    for key in KEYS {
         let path = key.path.replace("role.*", "role.x").replace('*', "instance_id");
         let text = match path.split_once("[].") {
             Some((list, name)) => match name.strip_suffix("[]") {

@@ -1,0 +1,52 @@
+//! What the daemon forbids itself, and every command that it runs.
+//!
+//! Only the wish: whether a kernel can grant it is found out at the start.
+
+use super::file::Document;
+
+/// What the settings say about the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Whether writing is confined to the daemon's own directories.
+    pub landlock: Landlock,
+    /// Whether system calls are denied that nobody here needs.
+    pub seccomp: bool,
+}
+
+/// When writing is confined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Landlock {
+    /// Where the kernel can, unless a command is configured, which writes where it likes.
+    #[default]
+    Auto,
+    /// Always, commands included; without it there is no start.
+    On,
+    /// Never.
+    Off,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self { landlock: Landlock::Auto, seccomp: true }
+    }
+}
+
+impl Sandbox {
+    pub(super) fn read(document: &Document) -> Self {
+        let landlock = document.get("sandbox.landlock").map(|said| Landlock::named(said.text));
+        Self {
+            landlock: landlock.unwrap_or_default(),
+            seccomp: document.get("sandbox.seccomp").is_none_or(|flag| flag.text == "true"),
+        }
+    }
+}
+
+impl Landlock {
+    fn named(name: &str) -> Self {
+        match name {
+            "on" => Self::On,
+            "off" => Self::Off,
+            _ => Self::Auto,
+        }
+    }
+}
