@@ -36,9 +36,9 @@ boot() { # NSPAWN-OPTION...
     mountpoint -q /run/systemd/nspawn || { mount -t tmpfs -o mode=755 "$machine" /run/systemd/nspawn; mount_own=1; }
     ip netns add "$machine"
     ip -n "$machine" link set lo up
-    # `bpf` lets the units filter addresses.
+    # `bpf` lets the units filter addresses, the others let the daemon close its sandbox.
     SYSTEMD_LOG_LEVEL=warning systemd-nspawn --quiet --directory="$rootfs" --volatile=overlay --boot --keep-unit \
-        --register=no --network-namespace-path="/run/netns/$machine" --system-call-filter=bpf \
+        --register=no --network-namespace-path="/run/netns/$machine" --system-call-filter="bpf landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
         --capability=CAP_NET_ADMIN --console=pipe -M "$machine" "$@" >"$scratch/console" 2>&1 &
     container=$!
     leader=
