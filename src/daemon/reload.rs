@@ -173,6 +173,9 @@ impl House {
         self.renew_terms();
         self.provide_for_consumers();
         self.sites.reread();
+        if before.access != self.settings.access {
+            self.warn_of_blindness();
+        }
         changed.extend(others(&before, &self.settings).map(str::to_owned));
         changed
     }

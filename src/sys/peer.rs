@@ -14,6 +14,21 @@ pub fn user(peer: SocketAddr, local: SocketAddr) -> Option<(u32, Vec<u32>)> {
     Some((uid, groups(uid)))
 }
 
+/// Why users cannot be told apart here, if they cannot.
+#[must_use]
+pub fn blindness() -> Option<String> {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if is_partial(&map) {
+        return Some("in this user namespace other users are nobody".to_owned());
+    }
+    diagnosis::check().err().map(|error| format!("the kernel does not tell: {error}"))
+}
+
+/// A map of a user namespace that does not have every user under its own number.
+fn is_partial(map: &str) -> bool {
+    !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// A socket for both families shows IPv4 peers under mapped addresses.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
@@ -43,7 +58,12 @@ fn groups_in(passwd: &str, group: &str, uid: u32) -> Vec<u32> {
 
 #[cfg(not(target_os = "linux"))]
 mod diagnosis {
+    use std::io;
     use std::net::SocketAddr;
+
+    pub(super) fn check() -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Nothing tells.
     pub(super) fn owner(_: SocketAddr, _: SocketAddr) -> Option<u32> {
@@ -78,10 +98,18 @@ mod diagnosis {
         (kind == BY_FAMILY && number(INODE)? != 0).then(|| number(UID))?
     }
 
-    fn ask(question: &[u8]) -> io::Result<Vec<u8>> {
+    /// Whether it can be asked at all.
+    pub(super) fn check() -> io::Result<()> {
+        open().map(drop)
+    }
+
+    fn open() -> io::Result<OwnedFd> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let family = AddressFamily::NETLINK;
-        let socket: OwnedFd = socket_with(family, SocketType::DGRAM, flags, Some(SOCK_DIAG))?;
+        Ok(socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG))?)
+    }
+
+    fn ask(question: &[u8]) -> io::Result<Vec<u8>> {
+        let socket = open()?;
         sendto(&socket, question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         // The kernel has answered when the question is sent.
         let mut reply = vec![0; 512];
@@ -143,6 +171,13 @@ mod tests {
             let nobody = SocketAddr::new(peer.ip(), 1);
             assert_eq!(user(nobody, local), None, "{address}: never there");
         }
+    }
+
+    #[test]
+    fn a_namespace_without_all_users_is_known() {
+        assert!(!is_partial("         0          0 4294967295\n") && !is_partial(""));
+        assert!(is_partial("         0       1000          1\n"));
+        assert!(is_partial("0 0 1000\n1000 1000 4294966295\n"), "what systemd makes of it");
     }
 
     #[test]
