@@ -7,6 +7,7 @@
 #![allow(clippy::doc_markdown)]
 
 mod check;
+#[cfg(feature = "completions")]
 mod completions;
 mod conformance;
 mod console;
@@ -108,6 +109,7 @@ enum Verb {
     Service(service::Service),
     Demo(demo::Demo),
     Conformance(conformance::Conformance),
+    #[cfg(feature = "completions")]
     Completions(completions::Completions),
 }
 
@@ -152,6 +154,7 @@ fn carry_out(verb: Verb, globals: &Globals) -> Result<ExitCode, Fatal> {
         Verb::Service(service) => service::main(&service, globals),
         Verb::Demo(demo) => demo::main(&demo, globals),
         Verb::Conformance(conformance) => conformance::main(conformance, globals),
+        #[cfg(feature = "completions")]
         Verb::Completions(completions) => Ok(completions::main(&completions)),
     }
 }
