@@ -3,7 +3,6 @@
 //! Within a second, replies of one kind differ by nothing or by a number, so
 //! that a date is rendered once a second and a name is hashed once.
 
-use std::cell::RefCell;
 use std::mem;
 use std::time::SystemTime;
 
@@ -82,37 +81,10 @@ fn rendered(field: ReplyField, stamp: Stamp) -> (HeaderName, HeaderValue) {
         AcceptRanges => (header::ACCEPT_RANGES, HeaderValue::from_static("none")),
         LastModified => (header::LAST_MODIFIED, http_date(stamp.modified())),
         ContentLength(length) => (header::CONTENT_LENGTH, length.into()),
-        Date => (header::DATE, date(stamp.now)),
+        Date => (header::DATE, http_date(stamp.now)),
         // Clouds are told apart by this name (F2).
         Server => (header::SERVER, HeaderValue::from_static("EC2ws")),
         Connection => (header::CONNECTION, HeaderValue::from_static("close")),
-    }
-}
-
-/// `Date`.
-fn date(now: Timestamp) -> HeaderValue {
-    DATE.with(|date| date.of(now))
-}
-
-thread_local! {
-    static DATE: HttpDate = const { HttpDate::never() };
-}
-
-/// The last moment that was rendered, and its text.
-struct HttpDate(RefCell<Option<(i64, HeaderValue)>>);
-
-impl HttpDate {
-    const fn never() -> Self {
-        Self(RefCell::new(None))
-    }
-
-    fn of(&self, moment: Timestamp) -> HeaderValue {
-        let second = moment.as_second();
-        let mut last = self.0.borrow_mut();
-        match &*last {
-            Some((rendered, value)) if *rendered == second => value.clone(),
-            _ => last.insert((second, http_date(moment))).1.clone(),
-        }
     }
 }
 
@@ -148,11 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_rendered_anew_when_its_second_is_over() {
-        let date = HttpDate::never();
-        let at = |second| date.of(Timestamp::from_second(second).unwrap());
-        assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(at(1), "Thu, 01 Jan 1970 00:00:01 GMT");
+    fn a_clock_that_is_before_its_epoch_shows_the_epoch() {
+        let at = |second| http_date(Timestamp::from_second(second).unwrap());
         assert_eq!(at(1), "Thu, 01 Jan 1970 00:00:01 GMT");
         assert_eq!(at(-5), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
