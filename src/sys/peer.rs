@@ -150,13 +150,13 @@ mod diagnosis {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
-
     use super::*;
 
     #[cfg(target_os = "linux")]
     #[test]
     fn the_kernel_tells_who_is_at_the_other_end_while_he_is_there() {
+        use std::net::{TcpListener, TcpStream};
+
         for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let port = listener.local_addr().unwrap().port();
