@@ -155,7 +155,7 @@ fn command(key: &str, keys: &Keys<'_>) -> Option<CommandLine> {
 }
 
 /// From the root or from home: a daemon's working directory is nobody's guess.
-fn path(setting: Setting<'_>, environment: &Environment) -> Result<PathBuf, Mistake> {
+pub(super) fn path(setting: Setting<'_>, environment: &Environment) -> Result<PathBuf, Mistake> {
     let path = match (setting.text.strip_prefix("~/"), environment.home()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(setting.text),

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::file::{Document, Item, Table};
 use super::listen::not_served;
 use super::mistake::{Mistake, Mistakes};
+use super::parts;
 use super::values;
+use crate::environment::Environment;
 
 /// What tokens for the agent of EKS are for (K3).
 const AUDIENCE: &str = "pods.eks.amazonaws.com";
@@ -45,15 +47,17 @@ impl PodRule {
 
 /// Every entry, in the order in which they are tried. `served` are the roles that they may name.
 pub(super) fn find(
+    environment: &Environment,
     document: &Document,
     served: Option<&[&str]>,
     mistakes: &mut Mistakes,
 ) -> Vec<PodRule> {
     let entries = document.list("pod").iter();
-    entries.filter_map(|item| rule(item, item.table()?, served, mistakes)).collect()
+    entries.filter_map(|item| rule(environment, item, item.table()?, served, mistakes)).collect()
 }
 
 fn rule(
+    environment: &Environment,
     item: &Item,
     table: &Table,
     served: Option<&[&str]>,
@@ -73,8 +77,10 @@ fn rule(
     );
     let subject = needed("subject", "add subject = \"system:serviceaccount:NAMESPACE:NAME\"");
     let role = needed("role", "add the name of a role that is served");
-    let jwks_file = table.get("jwks_file").map(|path| PathBuf::from(path.text));
-    if let Some(issuer) = issuer.filter(|_| jwks_file.is_none()) {
+    let named = table.get("jwks_file");
+    let jwks_file = named.map(|file| parts::path(file, environment)).transpose();
+    let jwks_file = mistakes.note(jwks_file).flatten();
+    if let Some(issuer) = issuer.filter(|_| named.is_none()) {
         let encrypted = values::url(issuer.text).is_ok_and(|url| url.encrypted || url.loopback);
         if !encrypted {
             mistakes.push(

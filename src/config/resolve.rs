@@ -79,7 +79,7 @@ impl<'a> Resolution<'a> {
         let served = served.as_deref();
         let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
         let access = access::find(self.document, &listen, served, mistakes, warnings);
-        let pods = pod::find(self.document, served, mistakes);
+        let pods = pod::find(&self.inputs.environment, self.document, served, mistakes);
         for endpoint in std::mem::take(&mut self.neighbours) {
             self.mistakes.note(neighbour::check(endpoint, &listen));
         }

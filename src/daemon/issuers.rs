@@ -1,5 +1,5 @@
 //! The public keys of those who issue tokens to pods: fetched at the start, and
-//! again when a token names a key that is not among them, or when they are old.
+//! again with a reload, or when a token names a key that is not among them.
 //!
 //! Whoever can send a request can name a key, so that fetching has its pauses.
 
@@ -85,7 +85,10 @@ impl Issuers {
         let fetching = &self.fetching;
         let before = fetching.origins.send_replace(origins.clone());
         fetching.keys.send_modify(|keys| {
-            keys.retain(|issuer, _| origins.contains_key(issuer));
+            // Those of another file or issuer are worth nothing any more.
+            keys.retain(|issuer, _| {
+                origins.contains_key(issuer) && before.get(issuer) == origins.get(issuer)
+            });
         });
         for issuer in origins.keys().filter(|issuer| before.get(*issuer) != origins.get(*issuer)) {
             fetching.begin(issuer);
@@ -139,7 +142,11 @@ impl Fetching {
         while let Some(issuer) = asked.recv().await {
             let origin = self.origins.borrow().get(&issuer).cloned();
             let Some(origin) = origin else { continue };
-            let fetched = fetched(origin).await;
+            let fetched = fetched(origin.clone()).await;
+            if self.origins.borrow().get(&issuer) != Some(&origin) {
+                // Asked for anew meanwhile, elsewhere.
+                continue;
+            }
             if let Some(last) = self.tried().get_mut(&issuer) {
                 last.over = true;
             }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::{Response, StatusCode};
+use hyper::Response;
 use tokio::sync::watch;
 
 use super::connection::{Ends, Form};
@@ -17,7 +17,7 @@ use super::foreign::ForeignNames;
 use super::head::Head;
 use super::imds::tell_barred;
 use super::mould::{Mould, Stamp};
-use super::payload::Payload;
+use super::payload::{Payload, response};
 use super::rarely::Rarely;
 use super::role::ServedRole;
 use crate::access::permit::Permit;
@@ -147,9 +147,5 @@ fn render(reply: &Reply, form: Form) -> Response<Payload> {
         let kind = if reply.is_credentials() { credentials } else { refusals };
         kind.cast(shape, stamp)
     });
-    let mut response = Response::new(Payload::new(reply.body()));
-    let status = StatusCode::from_u16(reply.status());
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields;
-    response
+    response(reply.status(), fields, reply.body())
 }

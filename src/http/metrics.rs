@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use hyper::{Response, StatusCode};
+use hyper::Response;
 use tokio::sync::watch;
 
 use super::connection::{Ends, Form};
 use super::head::Head;
 use super::mould::{Mould, Stamp};
-use super::payload::Payload;
+use super::payload::{Payload, response};
 use crate::clock::Clock;
 use crate::imds::{HostNames, ReplyField};
 use crate::status::scrape::{self, Page};
@@ -39,16 +39,12 @@ impl fmt::Debug for MetricsSite {
 
 impl MetricsSite {
     pub(super) fn respond(&self, head: &Head<'_>, ends: &Ends, form: Form) -> Response<Payload> {
-        let Some(report) = self.report.get().filter(|_| head.fits()) else {
-            let status = if head.fits() {
-                StatusCode::SERVICE_UNAVAILABLE
-            } else {
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-            };
-            let page = Page { code: status.as_u16(), ..Page::default() };
-            return render(page, form);
+        let page = match self.report.get() {
+            _ if !head.fits() => Page::empty(431),
+            None => Page::empty(503),
+            Some(report) => scrape::answer(&head.request, &self.names.borrow(), ends.local, report),
         };
-        render(scrape::answer(&head.request, &self.names.borrow(), ends.local, report), form)
+        render(page, form)
     }
 }
 
@@ -61,9 +57,5 @@ fn render(page: Page, form: Form) -> Response<Payload> {
     let now = form.now.wall;
     let stamp = Stamp { now, changed: now, closes: form.closes };
     let fields = Mould::default().cast(|| fields.iter().copied().flatten(), stamp);
-    let mut response = Response::new(Payload::new(Bytes::from(page.body)));
-    let status = StatusCode::from_u16(page.code);
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields;
-    response
+    response(page.code, fields, Bytes::from(page.body))
 }

@@ -10,15 +10,19 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use hyper::{HeaderMap, Response, StatusCode};
 
 /// Bytes that are yet to be written; `None` when they are.
 #[derive(Debug)]
 pub(super) struct Payload(Option<Bytes>);
 
-impl Payload {
-    pub(super) const fn new(bytes: Bytes) -> Self {
-        Self(Some(bytes))
-    }
+/// A response whose body is there at once; a code that is none is our own mistake.
+pub(super) fn response(code: u16, fields: HeaderMap, body: Bytes) -> Response<Payload> {
+    let mut response = Response::new(Payload(Some(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = fields;
+    response
 }
 
 impl Body for Payload {

@@ -7,13 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::{Response, StatusCode};
+use hyper::Response;
 use tokio::sync::watch;
 
 use super::connection::{Ends, Form};
 use super::head::Head;
 use super::mould::{Mould, Stamp};
-use super::payload::Payload;
+use super::payload::{Payload, response};
 use super::role::ServedRole;
 use crate::clock::{Clock, Now};
 use crate::config::PodRule;
@@ -149,9 +149,5 @@ fn render(reply: &Reply, form: Form) -> Response<Payload> {
         let kind = if reply.status() == 200 { credentials } else { refusals };
         kind.cast(shape, stamp)
     });
-    let mut response = Response::new(Payload::new(reply.body()));
-    let status = StatusCode::from_u16(reply.status());
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields;
-    response
+    response(reply.status(), fields, reply.body())
 }

@@ -6,11 +6,11 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
+use hyper::Response;
 use hyper::ext::ReasonPhrase;
-use hyper::{Response, StatusCode};
 
 use super::mould::{Mould, Stamp};
-use super::payload::Payload;
+use super::payload::{Payload, response};
 use crate::imds::ReplyField::Connection;
 use crate::imds::{Reply, ReplyBody, Status};
 
@@ -27,11 +27,8 @@ pub(super) fn render(reply: Reply, stamp: Stamp) -> Response<Payload> {
         let shape = || reply.fields().filter(|field| stamp.closes || *field != Connection);
         if stamp.closes { closes } else { stays }.cast(shape, stamp)
     });
-    let status = StatusCode::from_u16(reply.status.code());
-    let reason = reply.status.reason();
-    let mut response = Response::new(Payload::new(body(reply.into_body())));
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields;
+    let (code, reason) = (reply.status.code(), reply.status.reason());
+    let mut response = response(code, fields, body(reply.into_body()));
     if let Some(reason) = reason {
         response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
     }

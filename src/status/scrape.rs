@@ -31,7 +31,7 @@ pub fn answer(
 ) -> Page {
     // A page in a browser that was rebound to us reads nothing.
     if guard::host(request, names, local).is_err() {
-        return Page::plain(403, "");
+        return Page::empty(403);
     }
     if !matches!(request.method, Method::Get | Method::Head) {
         let allow = Some("GET, HEAD");
@@ -66,14 +66,13 @@ fn health(status: &Status, role: Option<&str>) -> Page {
     }
 }
 
-impl Default for Page {
-    /// One without a body.
-    fn default() -> Self {
-        Self::plain(503, "")
-    }
-}
-
 impl Page {
+    /// One without a body.
+    #[must_use]
+    pub fn empty(code: u16) -> Self {
+        Self::plain(code, "")
+    }
+
     fn plain(code: u16, body: impl Into<String>) -> Self {
         let content_type = "text/plain; charset=utf-8";
         Self { code, content_type, allow: None, body: body.into() }

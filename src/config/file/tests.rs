@@ -52,118 +52,118 @@ fn set_to_nothing_is_not_set() {
 }
 
 /// Each file, and the one mistake in it.
+const CASES: &[(&str, &str)] = &[
+    (
+        "redy_timeout = 3\n",
+        "config.toml:1:1: redy_timeout: no such key\nhint: did you mean ready_timeout?",
+    ),
+    (
+        "[imds]\nhttp_token = \"required\"\n",
+        "config.toml:2:1: imds.http_token: no such key\nhint: did you mean http_tokens?",
+    ),
+    (
+        "[role.dev]\nrole_anr = \"x\"\n",
+        "config.toml:2:1: role.dev.role_anr: no such key\nhint: did you mean role_arn?",
+    ),
+    (
+        "[metadata]\ninstance_typ = \"x\"\n",
+        "config.toml:2:1: metadata.instance_typ: no such key\nhint: did you mean instance_type?",
+    ),
+    (
+        "[imds]\nport = 1\n",
+        "config.toml:2:1: imds.port: no such key\n\
+         hint: known ones here are http_endpoint, http_tokens, http_put_response_hop_limit, hosts, account_id",
+    ),
+    (
+        "[role.dev]\naws_access_key_id = \"AKIA\"\n",
+        "config.toml:2:1: role.dev.aws_access_key_id: no such key\n\
+         hint: keys do not belong here: put them into a profile, and name it as source_profile",
+    ),
+    (
+        "state_dir = 1\n",
+        "config.toml:1:13: state_dir: a number, where a text belongs\n\
+         hint: write it as in state_dir = \"/var/lib/assumed\"",
+    ),
+    (
+        "[imds]\naccount_id = \"true\"\n",
+        "config.toml:2:14: imds.account_id: a text, where true or false belongs\n\
+         hint: write it as in account_id = false",
+    ),
+    (
+        "[imds]\nhttp_put_response_hop_limit = \"1\"\n",
+        "config.toml:2:31: imds.http_put_response_hop_limit: a text, where a number belongs\n\
+         hint: write it as in http_put_response_hop_limit = 1",
+    ),
+    (
+        "[imds]\nhttp_put_response_hop_limit = 65\n",
+        "config.toml:2:31: imds.http_put_response_hop_limit: out of range\n\
+         hint: write a number from 1 to 64",
+    ),
+    (
+        "[imds]\nhttp_tokens = \"require\"\n",
+        "config.toml:2:15: imds.http_tokens: not one of the choices\n\
+         hint: did you mean \"required\"?",
+    ),
+    (
+        "[log]\nlevel = \"loud\"\n",
+        "config.toml:2:9: log.level: not one of the choices\n\
+         hint: known ones are error, warn, info, debug, trace",
+    ),
+    (
+        "ready_timeout = \"soon\"\n",
+        "config.toml:1:17: ready_timeout: not a duration\n\
+         hint: write whole seconds, or 90s, 15m, 1h",
+    ),
+    (
+        "ready_timeout = -1\n",
+        "config.toml:1:17: ready_timeout: not a duration\n\
+         hint: write whole seconds, or 90s, 15m, 1h",
+    ),
+    (
+        "ready_timeout = 1.5\n",
+        "config.toml:1:17: ready_timeout: a number, where a duration belongs\n\
+         hint: write it as in ready_timeout = \"30s\"",
+    ),
+    (
+        "roles = \"dev\"\n",
+        "config.toml:1:9: roles: a text, where a list belongs\nhint: write roles = [ … ]",
+    ),
+    (
+        "roles = [1]\n",
+        "config.toml:1:10: roles: a number, where a text belongs\n\
+         hint: write it as in roles = \"dev\"",
+    ),
+    (
+        "imds = true\n",
+        "config.toml:1:8: imds: true or false, where a table belongs\n\
+         hint: write [imds] on a line of its own",
+    ),
+    (
+        "listen = [\"1338\"]\n",
+        "config.toml:1:11: listen: not an address to listen on\n\
+         hint: it looks like 127.0.0.1:1338 or [::1]:1338",
+    ),
+    (
+        "[[listen]]\naddress = \"[::1]:80\"\nallow_from = [\"docker0\"]\n",
+        "config.toml:3:15: listen.allow_from: not a network\n\
+         hint: it looks like 172.17.0.0/16 or fd00::/8",
+    ),
+    (
+        "max_in_flight = 0\n",
+        "config.toml:1:17: max_in_flight: out of range\n\
+         hint: write a number from 1 to 64",
+    ),
+    (
+        "[[access]]\nuid = -1\n",
+        "config.toml:2:7: access.uid: out of range\n\
+         hint: write a number from 0 to 4294967295",
+    ),
+];
+
 #[test]
-#[allow(clippy::too_many_lines)] // a table
 fn each_mistake_is_named_with_line_column_key_and_what_to_do() {
-    let cases = [
-        (
-            "redy_timeout = 3\n",
-            "config.toml:1:1: redy_timeout: no such key\nhint: did you mean ready_timeout?",
-        ),
-        (
-            "[imds]\nhttp_token = \"required\"\n",
-            "config.toml:2:1: imds.http_token: no such key\nhint: did you mean http_tokens?",
-        ),
-        (
-            "[role.dev]\nrole_anr = \"x\"\n",
-            "config.toml:2:1: role.dev.role_anr: no such key\nhint: did you mean role_arn?",
-        ),
-        (
-            "[metadata]\ninstance_typ = \"x\"\n",
-            "config.toml:2:1: metadata.instance_typ: no such key\nhint: did you mean instance_type?",
-        ),
-        (
-            "[imds]\nport = 1\n",
-            "config.toml:2:1: imds.port: no such key\n\
-             hint: known ones here are http_endpoint, http_tokens, http_put_response_hop_limit, hosts, account_id",
-        ),
-        (
-            "[role.dev]\naws_access_key_id = \"AKIA\"\n",
-            "config.toml:2:1: role.dev.aws_access_key_id: no such key\n\
-             hint: keys do not belong here: put them into a profile, and name it as source_profile",
-        ),
-        (
-            "state_dir = 1\n",
-            "config.toml:1:13: state_dir: a number, where a text belongs\n\
-             hint: write it as in state_dir = \"/var/lib/assumed\"",
-        ),
-        (
-            "[imds]\naccount_id = \"true\"\n",
-            "config.toml:2:14: imds.account_id: a text, where true or false belongs\n\
-             hint: write it as in account_id = false",
-        ),
-        (
-            "[imds]\nhttp_put_response_hop_limit = \"1\"\n",
-            "config.toml:2:31: imds.http_put_response_hop_limit: a text, where a number belongs\n\
-             hint: write it as in http_put_response_hop_limit = 1",
-        ),
-        (
-            "[imds]\nhttp_put_response_hop_limit = 65\n",
-            "config.toml:2:31: imds.http_put_response_hop_limit: out of range\n\
-             hint: write a number from 1 to 64",
-        ),
-        (
-            "[imds]\nhttp_tokens = \"require\"\n",
-            "config.toml:2:15: imds.http_tokens: not one of the choices\n\
-             hint: did you mean \"required\"?",
-        ),
-        (
-            "[log]\nlevel = \"loud\"\n",
-            "config.toml:2:9: log.level: not one of the choices\n\
-             hint: known ones are error, warn, info, debug, trace",
-        ),
-        (
-            "ready_timeout = \"soon\"\n",
-            "config.toml:1:17: ready_timeout: not a duration\n\
-             hint: write whole seconds, or 90s, 15m, 1h",
-        ),
-        (
-            "ready_timeout = -1\n",
-            "config.toml:1:17: ready_timeout: not a duration\n\
-             hint: write whole seconds, or 90s, 15m, 1h",
-        ),
-        (
-            "ready_timeout = 1.5\n",
-            "config.toml:1:17: ready_timeout: a number, where a duration belongs\n\
-             hint: write it as in ready_timeout = \"30s\"",
-        ),
-        (
-            "roles = \"dev\"\n",
-            "config.toml:1:9: roles: a text, where a list belongs\nhint: write roles = [ … ]",
-        ),
-        (
-            "roles = [1]\n",
-            "config.toml:1:10: roles: a number, where a text belongs\n\
-             hint: write it as in roles = \"dev\"",
-        ),
-        (
-            "imds = true\n",
-            "config.toml:1:8: imds: true or false, where a table belongs\n\
-             hint: write [imds] on a line of its own",
-        ),
-        (
-            "listen = [\"1338\"]\n",
-            "config.toml:1:11: listen: not an address to listen on\n\
-             hint: it looks like 127.0.0.1:1338 or [::1]:1338",
-        ),
-        (
-            "[[listen]]\naddress = \"[::1]:80\"\nallow_from = [\"docker0\"]\n",
-            "config.toml:3:15: listen.allow_from: not a network\n\
-             hint: it looks like 172.17.0.0/16 or fd00::/8",
-        ),
-        (
-            "max_in_flight = 0\n",
-            "config.toml:1:17: max_in_flight: out of range\n\
-             hint: write a number from 1 to 64",
-        ),
-        (
-            "[[access]]\nuid = -1\n",
-            "config.toml:2:7: access.uid: out of range\n\
-             hint: write a number from 0 to 4294967295",
-        ),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(mistakes(text), expected, "{text}");
+    for (text, expected) in CASES {
+        assert_eq!(mistakes(text), *expected, "{text}");
     }
 }
 

@@ -126,6 +126,13 @@ fn entries_that_are_about_nobody_or_give_nothing() {
              config.toml:7:8: pod.role: not a role that is served\n\
              hint: the one that is served is dev",
         ),
+        (
+            format!(
+                "{TABLE}[[pod]]\nissuer = \"c\"\nsubject = \"s\"\nrole = \"dev\"\njwks_file = \"jwks.json\"\n"
+            ),
+            "config.toml:9:13: pod.jwks_file: not the whole path of a file\n\
+             hint: it begins with / or ~/",
+        ),
     ]);
 }
 
