@@ -94,17 +94,21 @@ impl Issuer {
     }
 }
 
-fn start(sts: &Sts, pod: &str) -> (Home, Daemon, SocketAddr) {
-    let home = Home::new().with_credentials(&stand::keys("me"));
+fn settings(sts: &Sts, pod: &str) -> String {
     let endpoint = sts.emulator.endpoint_url();
-    let home = home.with_settings(&format!(
+    format!(
         "listen = [\"127.0.0.1:0\", {{ address = \"127.0.0.1:0\", kind = \"pod-identity\" }}]\n\
          {pod}\n[sts]\nendpoint_url = \"{endpoint}\"\n\
          [role.dev]\nrole_arn = \"arn:aws:iam::123456789012:role/deploy\"\n\
          source_profile = \"me\"\nregion = \"eu-central-1\"\n\
          [role.shop]\nrole_arn = \"arn:aws:iam::123456789012:role/shop\"\n\
          source_profile = \"me\"\nregion = \"eu-central-1\"\n"
-    ));
+    )
+}
+
+fn start(sts: &Sts, pod: &str) -> (Home, Daemon, SocketAddr) {
+    let home = Home::new().with_credentials(&stand::keys("me"));
+    let home = home.with_settings(&settings(sts, pod));
     let mut daemon = Daemon::start(home.command(&["--log-format", "json", "run"]));
     let told = daemon.find("the listener of pods", |line| line["kind"] == "pod-identity");
     let address = told["address"].as_str().unwrap().parse().unwrap();
@@ -201,5 +205,24 @@ fn an_issuer_that_is_down_is_told_of_and_asked_again() {
     let told = daemon.log();
     assert!(told.contains("the issuer: connection refused"), "{told}");
     let answer = show(address, &key.token(&url, WEB));
+    assert_eq!(answer.status, 503, "{}", answer.text());
+}
+
+#[test]
+fn keys_of_a_file_that_is_not_named_any_more_count_for_nothing() {
+    let sts = Sts::start(sessions_of(3600));
+    let (issuer, key) = ("https://kubernetes.default.svc.cluster.local", Key::new("one"));
+    let scratch = tempfile::tempdir().unwrap();
+    let entry_with = |name: &str| {
+        let file = scratch.path().join(name);
+        entry(issuer, &format!("jwks_file = \"{}\"\n", file.display()))
+    };
+    fs::write(scratch.path().join("old.json"), key.set()).unwrap();
+    let (home, mut daemon, address) = start(&sts, &entry_with("old.json"));
+    assert_eq!(show(address, &key.token(issuer, WEB)).status, 200);
+    let _home = home.with_settings(&settings(&sts, &entry_with("missing.json")));
+    daemon.signal("-HUP");
+    daemon.event("reload");
+    let answer = show(address, &key.token(issuer, WEB));
     assert_eq!(answer.status, 503, "{}", answer.text());
 }
