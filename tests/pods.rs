@@ -205,7 +205,7 @@ fn an_issuer_that_is_down_is_told_of_and_asked_again() {
     let told = daemon.log();
     assert!(told.contains("the issuer: connection refused"), "{told}");
     let answer = show(address, &key.token(&url, WEB));
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.status, 503);
 }
 
 #[test]
@@ -224,5 +224,5 @@ fn keys_of_a_file_that_is_not_named_any_more_count_for_nothing() {
     daemon.signal("-HUP");
     daemon.event("reload");
     let answer = show(address, &key.token(issuer, WEB));
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.status, 503);
 }
