@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +23,7 @@ use super::hops::Hops;
 use super::payload::Payload;
 use super::role::PATIENCE;
 use super::silence::Silence;
+use super::wire::Wire;
 use crate::access::permit::Caller;
 use crate::clock::Now;
 use crate::imds::Shown;
@@ -80,6 +80,7 @@ pub(super) async fn serve(
 ) -> Result<(), hyper::Error> {
     let silence = Silence::new(endpoint.clock());
     let asked = AtomicBool::new(false);
+    let wire = Wire::new(stream, &endpoint);
     let visit = &Visit { endpoint, ends, silence, asked };
     let service = service_fn(|request| respond(request, visit));
     let connection = http1::Builder::new()
@@ -89,7 +90,7 @@ pub(super) async fn serve(
         // One buffer and one send for a reply cost less than two slices do.
         .writev(false)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(wire, service);
     let mut connection = std::pin::pin!(connection);
     let limits = aside(async {
         tokio::select! {

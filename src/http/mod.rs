@@ -22,6 +22,7 @@ mod rarely;
 mod reply;
 mod role;
 mod silence;
+mod wire;
 
 pub use container::{ContainerSite, ContainerTerms};
 pub use crowd::Crowd;
