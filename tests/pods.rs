@@ -226,3 +226,21 @@ fn keys_of_a_file_that_is_not_named_any_more_count_for_nothing() {
     let answer = show(address, &key.token(issuer, WEB));
     assert_eq!(answer.status, 503);
 }
+
+#[test]
+fn k6_an_issuer_that_hangs_keeps_no_other_cluster_waiting() {
+    let sts = Sts::start(sessions_of(3600));
+    let key = Key::new("one");
+    let issuer = Issuer::start(key.set());
+    let url = |mute: &TcpListener| format!("http://{}", mute.local_addr().unwrap());
+    // Its name is the first of the two.
+    let mute = std::iter::repeat_with(|| TcpListener::bind("127.0.0.1:0").unwrap())
+        .find(|mute| url(mute) < issuer.url)
+        .unwrap();
+    let hanging = url(&mute);
+    let pods = format!("{}{}", entry(&hanging, ""), entry(&issuer.url, ""));
+    let (_home, _daemon, address) = start(&sts, &pods);
+    let hung_up_on = mute.accept().unwrap();
+    assert_eq!(show(address, &key.token(&issuer.url, WEB)).status, 200);
+    drop(hung_up_on);
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
@@ -29,24 +29,33 @@ struct Origin {
     timeouts: Timeouts,
 }
 
+type Keys = watch::Sender<BTreeMap<String, Keyring>>;
+
 /// Everybody whose tokens may count.
 #[derive(Debug)]
 pub(super) struct Issuers {
-    fetching: Arc<Fetching>,
+    clock: Arc<dyn Clock>,
+    /// By their names.
+    known: Arc<Mutex<BTreeMap<String, Issuer>>>,
+    keys: Keys,
+}
+
+/// One of them, asked by a task of its own: one that hangs keeps nobody else waiting.
+#[derive(Debug)]
+struct Issuer {
+    origin: Origin,
+    asking: Arc<Asking>,
     _task: AbortOnDropHandle<()>,
 }
 
+/// How somebody is asked for keys.
 #[derive(Debug)]
-struct Fetching {
-    clock: Arc<dyn Clock>,
-    /// By their names.
-    origins: watch::Sender<BTreeMap<String, Origin>>,
-    keys: watch::Sender<BTreeMap<String, Keyring>>,
-    tried: Mutex<BTreeMap<String, Try>>,
-    wanted: mpsc::UnboundedSender<String>,
+struct Asking {
+    wanted: Notify,
+    last: Mutex<Try>,
 }
 
-/// The last attempt to fetch somebody's keys.
+/// The last attempt.
 #[derive(Debug, Clone, Copy)]
 struct Try {
     begun: BootTime,
@@ -56,50 +65,46 @@ struct Try {
 impl Issuers {
     /// None of them yet.
     pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
-        let (wanted, asked) = mpsc::unbounded_channel();
-        let fetching = Arc::new(Fetching {
-            clock: Arc::clone(clock),
-            origins: watch::Sender::default(),
-            keys: watch::Sender::default(),
-            tried: Mutex::default(),
-            wanted,
-        });
-        let task = tokio::spawn(Arc::clone(&fetching).run(asked));
-        Self { fetching, _task: AbortOnDropHandle::new(task) }
+        Self { clock: Arc::clone(clock), known: Arc::default(), keys: Keys::default() }
     }
 
     /// Their keys, told of after each attempt.
     pub(super) fn keys(&self) -> watch::Receiver<BTreeMap<String, Keyring>> {
-        self.fetching.keys.subscribe()
+        self.keys.subscribe()
     }
 
     /// Has somebody's keys fetched; false where that was done a moment ago.
     pub(super) fn fetch(&self) -> impl Fn(&str) -> bool + Send + Sync + use<> {
-        let fetching = Arc::clone(&self.fetching);
-        move |issuer| fetching.ask(issuer)
+        let (known, clock) = (Arc::clone(&self.known), Arc::clone(&self.clock));
+        move |name| {
+            let known = locked(&known);
+            known.get(name).is_some_and(|issuer| issuer.asking.ask(clock.now().boot))
+        }
     }
 
     /// Those of these settings from now on; who is new, or elsewhere, is asked at once.
     pub(super) fn follow(&self, settings: &Settings) {
         let origins = origins(settings);
-        let fetching = &self.fetching;
-        let before = fetching.origins.send_replace(origins.clone());
-        fetching.keys.send_modify(|keys| {
-            // Those of another file or issuer are worth nothing any more.
-            keys.retain(|issuer, _| {
-                origins.contains_key(issuer) && before.get(issuer) == origins.get(issuer)
-            });
-        });
-        for issuer in origins.keys().filter(|issuer| before.get(*issuer) != origins.get(*issuer)) {
-            fetching.begin(issuer);
+        let mut known = locked(&self.known);
+        known.retain(|name, issuer| origins.get(name) == Some(&issuer.origin));
+        // Those of another file or issuer are worth nothing any more.
+        self.keys.send_modify(|keys| keys.retain(|name, _| known.contains_key(name)));
+        for (name, origin) in origins {
+            known.entry(name).or_insert_with_key(|name| self.begin(name, origin));
         }
     }
 
     /// Has the keys of all fetched again: files may be others now.
     pub(super) fn reread(&self) {
-        for issuer in self.fetching.origins.borrow().keys() {
-            self.fetching.begin(issuer);
+        for issuer in locked(&self.known).values() {
+            issuer.asking.begin(self.clock.now().boot);
         }
+    }
+
+    fn begin(&self, name: &str, origin: Origin) -> Issuer {
+        let asking = Arc::new(Asking::begun(self.clock.now().boot));
+        let work = attend(name.to_owned(), origin.clone(), Arc::clone(&asking), self.keys.clone());
+        Issuer { origin, asking, _task: AbortOnDropHandle::new(tokio::spawn(work)) }
     }
 }
 
@@ -117,57 +122,57 @@ fn origins(settings: &Settings) -> BTreeMap<String, Origin> {
     origins
 }
 
-impl Fetching {
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Asking {
+    /// The first attempt is wanted already.
+    fn begun(now: BootTime) -> Self {
+        let asking =
+            Self { wanted: Notify::new(), last: Mutex::new(Try { begun: now, over: true }) };
+        asking.begin(now);
+        asking
+    }
+
     /// True where an attempt is under way, or begins.
-    fn ask(&self, issuer: &str) -> bool {
-        let last = self.tried().get(issuer).copied();
-        match last {
-            Some(last) if !last.over => true,
-            Some(last) if self.clock.now().boot.since(last.begun) < PAUSE => false,
-            _ => self.origins.borrow().contains_key(issuer) && self.begin(issuer),
+    fn ask(&self, now: BootTime) -> bool {
+        let last = *locked(&self.last);
+        if last.over && now.since(last.begun) < PAUSE {
+            return false;
         }
+        if last.over {
+            self.begin(now);
+        }
+        true
     }
 
-    fn begin(&self, issuer: &str) -> bool {
-        let begun = Try { begun: self.clock.now().boot, over: false };
-        self.tried().insert(issuer.to_owned(), begun);
-        self.wanted.send(issuer.to_owned()).is_ok()
+    fn begin(&self, now: BootTime) {
+        *locked(&self.last) = Try { begun: now, over: false };
+        self.wanted.notify_one();
     }
+}
 
-    fn tried(&self) -> MutexGuard<'_, BTreeMap<String, Try>> {
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn run(self: Arc<Self>, mut asked: mpsc::UnboundedReceiver<String>) {
-        while let Some(issuer) = asked.recv().await {
-            let origin = self.origins.borrow().get(&issuer).cloned();
-            let Some(origin) = origin else { continue };
-            let fetched = fetched(origin.clone()).await;
-            if self.origins.borrow().get(&issuer) != Some(&origin) {
-                // Asked for anew meanwhile, elsewhere.
-                continue;
+/// Fetches somebody's keys as often as they are wanted.
+async fn attend(issuer: String, origin: Origin, asking: Arc<Asking>, keys: Keys) {
+    loop {
+        asking.wanted.notified().await;
+        // Files may have changed during the last attempt: then this is another.
+        locked(&asking.last).over = false;
+        let fetched = fetched(origin.clone()).await;
+        locked(&asking.last).over = true;
+        match fetched {
+            Ok(keyring) => {
+                debug!(event = "issuer_keys", issuer, ?keyring, "fetched the keys of an issuer");
+                keys.send_modify(|keys| {
+                    keys.insert(issuer.clone(), keyring);
+                });
             }
-            if let Some(last) = self.tried().get_mut(&issuer) {
-                last.over = true;
-            }
-            match fetched {
-                Ok(keyring) => {
-                    debug!(
-                        event = "issuer_keys",
-                        issuer,
-                        ?keyring,
-                        "fetched the keys of an issuer"
-                    );
-                    self.keys.send_modify(|keys| {
-                        keys.insert(issuer, keyring);
-                    });
-                }
-                Err(failure) => {
-                    let hint = failure.hint.as_deref();
-                    warn!(event = "issuer_keys", issuer, hint, error = %failure, "no keys of an issuer; its pods get no credentials for now");
-                    // Whoever waits need not wait longer.
-                    self.keys.send_modify(|_| {});
-                }
+            Err(failure) => {
+                let hint = failure.hint.as_deref();
+                warn!(event = "issuer_keys", issuer, hint, error = %failure, "no keys of an issuer; its pods get no credentials for now");
+                // Whoever waits need not wait longer.
+                keys.send_modify(|_| {});
             }
         }
     }
