@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::inputs::{Found, Sources};
-use super::{no_log, run, start_log};
+use super::{no_log, start_log};
 use crate::config::{Environment, Log};
 use crate::daemon::{Company, Daemon};
 use crate::fatal::{Exit, Fatal};
@@ -58,7 +58,7 @@ pub(super) fn main(
             let _goes_with_us = folder.map(PassingDirectory::adopted);
             daemon.run(Company {
                 // The files may say otherwise than a daemon for one process wants.
-                reread: for_process.is_none().then(|| run::reread(sources)),
+                reread: for_process.is_none().then(|| sources.reread()),
                 for_process,
                 logging: Some(logging),
                 pid_file,

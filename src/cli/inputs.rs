@@ -15,6 +15,7 @@ use crate::config::{
     self, Caller, ConfigFile, Environment, Inputs, Mistake, Mistakes, Overrides, ProfilePaths,
     Settings, SharedFile, SharedFiles, Whereabouts,
 };
+use crate::daemon::Reread;
 use crate::fatal::{Exit, Fatal};
 use crate::secret::Secret;
 use crate::sts;
@@ -89,6 +90,11 @@ impl Sources {
         let inputs = self.gather()?;
         let settings = self.settle(&inputs)?;
         Ok(Found { inputs, settings })
+    }
+
+    /// The same, as often as the daemon asks for it.
+    pub(super) fn reread(self) -> Reread {
+        Arc::new(move || self.read().map(|found| found.settings))
     }
 
     /// The shared AWS files as far as they can be read.

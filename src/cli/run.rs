@@ -3,14 +3,13 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::inputs::{self, Sources};
 use super::{Globals, detached, start_log};
 use crate::config::{Listen, Overrides};
-use crate::daemon::{Company, Daemon, Reread};
+use crate::daemon::{Company, Daemon};
 use crate::fatal::{Exit, Fatal};
 use crate::sys::supervisor::{Misfit, Supervisor};
 
@@ -84,7 +83,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
     let logging = start_log(&found.settings.log)?;
     found.warn();
     let company = Company {
-        reread: Some(reread(sources)),
+        reread: Some(sources.reread()),
         logging: Some(logging),
         pid_file,
         for_process,
@@ -97,11 +96,6 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
 
 fn unfit(misfit: &Misfit) -> Fatal {
     Fatal::new(Exit::Settings, misfit.to_string()).hint(misfit.hint())
-}
-
-/// Reads the same sources again.
-pub(super) fn reread(sources: Sources) -> Reread {
-    Arc::new(move || sources.read().map(|found| found.settings))
 }
 
 impl Choice {

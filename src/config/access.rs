@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::cidr::Cidr;
 use super::file::{Document, Item, Table};
-use super::listen::{Cidr, Listen, ListenKind, not_served};
+use super::listen::{Listen, ListenKind, not_served};
 use super::mistake::{Mistake, Mistakes, Warning};
 use super::setting::Setting;
 use super::values::listen_address;

@@ -4,7 +4,7 @@
 //! beside a web identity believes in a check that nobody makes.
 
 use super::mistake::{Mistake, Mistakes};
-use super::setting::Keys;
+use super::role_keys::Keys;
 use super::values::nearest;
 
 /// An action, or none.

@@ -9,7 +9,8 @@ use super::file::{Document, Item, Table};
 use super::inputs::Inputs;
 use super::mistake::{Mistake, Mistakes};
 use super::profile::{Profiles, Section};
-use super::setting::{Keys, Setting};
+use super::role_keys::Keys;
+use super::setting::Setting;
 use super::unknown::unknown_profile;
 use super::values::nearest;
 

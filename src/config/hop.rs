@@ -3,7 +3,8 @@
 use super::inputs::Caller;
 use super::mistake::Mistakes;
 use super::parts;
-use super::setting::{Keys, Setting};
+use super::role_keys::Keys;
+use super::setting::Setting;
 use crate::environment::Environment;
 use crate::role::RoleArn;
 use crate::sts::request::{

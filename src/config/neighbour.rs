@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::listen::Listen;
 use super::mistake::Mistake;
-use super::setting::{Keys, Setting};
+use super::role_keys::Keys;
+use super::setting::Setting;
 use super::values;
 use crate::sts::request::{Base, EndpointKind};
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::inputs::Caller;
 use super::mistake::{Mistake, Mistakes};
+use super::role_keys::Keys;
 use super::session_name;
-use super::setting::{Keys, Setting};
+use super::setting::Setting;
 use super::values::duration;
 use crate::environment::Environment;
 use crate::role::{Malformed, Partition, SessionName};

@@ -6,8 +6,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::cidr::Cidr;
 use super::inputs::Inputs;
-use super::listen::{Cidr, Listen, ListenKind};
+use super::listen::{Listen, ListenKind};
 use super::mistake::{Mistakes, Warning};
 use super::profile::{Profiles, Section};
 use super::setting::Setting;

@@ -4,7 +4,7 @@
 use super::inputs::Caller;
 use super::mistake::Mistakes;
 use super::parts;
-use super::setting::Keys;
+use super::role_keys::Keys;
 use crate::environment::Environment;
 use crate::role::{Partition, RoleArn};
 use crate::sts::request::{

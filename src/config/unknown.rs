@@ -2,7 +2,8 @@
 
 use super::mistake::Mistake;
 use super::profile::Profiles;
-use super::setting::{Keys, Setting};
+use super::role_keys::Keys;
+use super::setting::Setting;
 use super::values::nearest;
 
 /// The mistake of a call that nobody signs, with what may have been meant.

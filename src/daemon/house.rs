@@ -15,7 +15,7 @@ use super::given::Given;
 use super::keeping;
 use super::listeners::Listeners;
 use super::orders::{Order, Orders};
-use super::reload::Reading;
+use super::reading::Reading;
 use super::role::{self, Makings};
 use super::roles::Roles;
 use super::sandbox::Sandbox;

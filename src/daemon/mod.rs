@@ -20,6 +20,7 @@ mod keeping;
 mod listeners;
 mod logins;
 mod orders;
+mod reading;
 mod reload;
 mod role;
 mod roles;
@@ -38,7 +39,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use orders::{Order, Orders, Reply};
-pub use reload::Reread;
+pub use reading::Reread;
 
 use crate::config::{ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::keys::{DEMO_ACCOUNT, unique_id};
+use super::ids::{DEMO_ACCOUNT, unique_id};
 use super::tags::Tag;
 use crate::role::{RoleArn, SessionName};
 

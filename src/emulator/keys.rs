@@ -6,20 +6,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::hmac;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
 use super::caller::{Caller, Session};
+use super::ids::{base32, random};
+use super::mac::{self, DEMO_ACCESS_KEY_ID, DEMO_SECRET_ACCESS_KEY};
 use super::refusal::{Code, Refusal};
 use crate::secret::Secret;
-
-/// The account of the demo user; AWS uses it in its documentation.
-pub const DEMO_ACCOUNT: &str = "123456789012";
-/// The one long-lived access key that this STS knows. Worth nothing anywhere else.
-pub const DEMO_ACCESS_KEY_ID: &str = "AKIAASSUMED77EXAMPLE";
-/// The secret of [`DEMO_ACCESS_KEY_ID`], which is none.
-pub const DEMO_SECRET_ACCESS_KEY: &str = "not/a/secret/assumed/demo/key/EXAMPLEKEY";
 
 /// Of the token's bytes: 6 that show `+` and `/` in base64, the MAC, the claims.
 const MARK: [u8; 6] = [0xfb, 0xef, 0xbe, 0xff, 0xff, 0xff];
@@ -61,7 +54,7 @@ pub(super) fn look_up(
 }
 
 fn derived_secret(access_key_id: &str) -> Secret {
-    let tag = mac("secret access key", &[access_key_id.as_bytes()]);
+    let tag = mac::sign("secret access key", &[access_key_id.as_bytes()]);
     // 30 bytes are 40 characters of base64, the length that AWS's secrets have.
     Secret::new(BASE64.encode(tag.as_ref().split_at(30).0))
 }
@@ -77,65 +70,15 @@ fn seal(access_key_id: &str, mut claims: Value) -> Result<Secret, Refusal> {
         claims.insert("filler".to_owned(), filler.into());
     }
     let claims = claims.to_string().into_bytes();
-    let tag = mac("session token", &[access_key_id.as_bytes(), &claims]);
+    let tag = mac::sign("session token", &[access_key_id.as_bytes(), &claims]);
     Ok(Secret::new(BASE64.encode([&MARK, tag.as_ref(), &claims].concat())))
 }
 
 fn open(access_key_id: &str, token: &str) -> Option<Session> {
     let bytes = BASE64.decode(token).ok()?;
     let (tag, claims) = bytes.strip_prefix(&MARK)?.split_at_checked(MAC)?;
-    let message = message("session token", &[access_key_id.as_bytes(), claims]);
-    hmac::verify(&key(), &message, tag).ok()?;
-    Session::of(&serde_json::from_slice(claims).ok()?)
-}
-
-/// The one key behind everything issued: no secret, so that sessions outlive a restart.
-fn key() -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, DEMO_SECRET_ACCESS_KEY.as_bytes())
-}
-
-fn mac(purpose: &str, parts: &[&[u8]]) -> hmac::Tag {
-    hmac::sign(&key(), &message(purpose, parts))
-}
-
-fn message(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
-    [&[purpose.as_bytes()], parts].concat().join(&0)
-}
-
-/// An identifier of 21 characters, always the same for the same name.
-pub(super) fn unique_id(prefix: &str, name: &str) -> String {
-    let tag = mac("unique id", &[name.as_bytes()]);
-    let number = tag.as_ref().iter().fold(0_u128, |n, byte| n << 8 | u128::from(*byte));
-    format!("{prefix}{}", base32(number, 17))
-}
-
-/// The last `digits` digits of a number, of five bits each.
-fn base32(number: u128, digits: u32) -> String {
-    (0..digits)
-        .rev()
-        .map(|place| match u8::try_from(number >> (5 * place) & 31).unwrap_or_default() {
-            letter @ 0..26 => char::from(b'A' + letter),
-            digit => char::from(b'2' + digit - 26),
-        })
-        .collect()
-}
-
-/// A fresh request id, in the form of a UUID.
-pub(super) fn request_id() -> Result<String, Refusal> {
-    let hex = format!("{:032x}", u128::from_be_bytes(random()?));
-    let ends = [8, 12, 16, 20, 32];
-    let starts = [0, 8, 12, 16, 20];
-    let groups: Vec<_> =
-        starts.into_iter().zip(ends).filter_map(|(from, to)| hex.get(from..to)).collect();
-    Ok(groups.join("-"))
-}
-
-fn random() -> Result<[u8; 16], Refusal> {
-    let mut bytes = [0; 16];
-    match SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(_) => Err(Refusal::plain(Code::InternalFailure)),
-    }
+    let genuine = mac::is_genuine("session token", &[access_key_id.as_bytes(), claims], tag);
+    Session::of(&serde_json::from_slice(genuine.then_some(claims)?).ok()?)
 }
 
 #[cfg(test)]

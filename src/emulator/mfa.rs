@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
-use super::action::Call;
 use super::caller::{Caller, Holder};
+use super::form::Parameters;
 use super::record::locked;
 use super::refusal::{Code, Refusal};
 
@@ -53,26 +53,27 @@ impl UsedCodes {
 /// Whether the call is made with MFA: by a code of its own, or by the session that signs it.
 ///
 /// Only a user has a device. A role does not inherit the MFA of whoever assumed it.
-pub(super) fn is_present(call: &Call<'_>, caller: &Caller) -> Result<bool, Refusal> {
+pub(super) fn is_present(
+    parameters: &Parameters,
+    caller: &Caller,
+    mfa: &Mfa,
+    used: &UsedCodes,
+) -> Result<bool, Refusal> {
     let denied = |why: &str| {
         Err(Refusal::new(Code::AccessDenied, format!("MultiFactorAuthentication failed{why}")))
     };
-    let (serial, code) = (call.parameters.get("SerialNumber"), call.parameters.get("TokenCode"));
+    let (serial, code) = (parameters.get("SerialNumber"), parameters.get("TokenCode"));
     let is_user = match caller {
         Caller::User => true,
         Caller::Session(session) => matches!(session.holder, Holder::User { .. }),
     };
     match (serial, code) {
         (None, None) => Ok(caller.has_mfa()),
-        (Some(serial), Some(_)) if !is_user || !call.script.mfa.has_serial(serial) => denied(
+        (Some(serial), Some(_)) if !is_user || !mfa.has_serial(serial) => denied(
             ", unable to validate MFA code.  \
              Please verify your MFA serial number is valid and associated with this user.",
         ),
-        (Some(serial), Some(code))
-            if call.script.mfa.shows(code) && call.used.redeem(serial, code) =>
-        {
-            Ok(true)
-        }
+        (Some(serial), Some(code)) if mfa.shows(code) && used.redeem(serial, code) => Ok(true),
         (Some(_), Some(_)) => denied(" with invalid MFA one time pass code. "),
         _ => denied(", must provide both MFA serial number and one time pass code."),
     }

@@ -1,7 +1,6 @@
 //! What a plan stands on: the facts about this machine, whoever its manager is.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::manager::{Manager, present};
 use super::{launchd, systemd};
@@ -82,14 +81,4 @@ pub(super) fn units(scope: &Scope) -> Result<Vec<UnitState>, Fatal> {
         Manager::Systemd => systemd::units(scope),
         Manager::Launchd => Ok(launchd::jobs(scope)),
     }
-}
-
-/// What is in a file; nothing where there is none.
-pub(super) fn text(path: &Path) -> Option<String> {
-    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Those of these files that are there.
-pub(super) fn texts(places: Vec<PathBuf>) -> std::collections::BTreeMap<PathBuf, String> {
-    places.into_iter().filter_map(|place| Some((place.clone(), text(&place)?))).collect()
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::ground::Ground;
-use super::{Whose, carry, launchd, look, trouble};
+use super::{Whose, carry, look, trouble, word};
 use crate::cli::Globals;
 use crate::cli::inputs::{self, Sources};
 use crate::cli::reach::{say, say_json, sources};
@@ -50,8 +50,8 @@ pub(super) fn main(install: &Install, globals: &Globals) -> Result<ExitCode, Fat
     let ready = done.is_ok() && !install.dry_run;
     let status = match ground {
         _ if !ready => None,
-        Ground::Systemd(_) => look::daemon(&wish.scope),
-        Ground::Launchd(_) => launchd::ready(&wish.scope),
+        Ground::Systemd(_) => word::of_daemon(&wish.scope),
+        Ground::Launchd(_) => word::of_ready(&wish.scope),
     };
     if globals.json {
         say_json(&json!({

@@ -1,25 +1,18 @@
 //! A Mac as a plan wants to know it. Reads, and changes nothing.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::{account, ground, look, program, tools};
+use super::{account, program, texts, tools};
 use crate::cli::inputs;
 use crate::fatal::{Exit, Fatal};
 use crate::installation::launchd::{Mac, domain, job, labels, lists};
 use crate::installation::{Account, Scope, UnitState};
-use crate::status::{RoleStatus, Status};
 use crate::sys::identity;
-
-/// How often the daemon is asked whether it has credentials, and how many times:
-/// launchd knows of no READY.
-const BEAT: Duration = Duration::from_millis(500);
-const BEATS: u32 = 60;
 
 /// All of it, for this scope.
 pub(super) fn gather(scope: &Scope) -> Result<Mac, Fatal> {
     let Account { name: user, uid, home } = owner(scope)?;
-    let texts = ground::texts(lists(scope, &home));
+    let texts = texts::texts(lists(scope, &home));
     Ok(Mac { program: program()?, user, uid, home, texts, jobs: jobs(scope) })
 }
 
@@ -54,25 +47,4 @@ pub(super) fn jobs(scope: &Scope) -> Vec<UnitState> {
 pub(super) fn control(scope: &Scope) -> Option<PathBuf> {
     let home = owner(scope).ok()?.home;
     Some(home.join(".local/state/assumed").join(crate::config::SOCKET))
-}
-
-/// Waits for the first credentials, or for a reason why there are none.
-pub(super) fn ready(scope: &Scope) -> Option<Status> {
-    let told = |role: &RoleStatus| role.expires.is_some() || role.last_error.is_some();
-    let settled = |status: &Status| status.role(None).is_some_and(told);
-    let mut status = None;
-    for _ in 0..BEATS {
-        status = look::daemon(scope);
-        if status.as_ref().is_some_and(settled) {
-            break;
-        }
-        rest();
-    }
-    status
-}
-
-// Nothing tells of a job that is ready.
-#[allow(clippy::disallowed_methods)]
-fn rest() {
-    std::thread::sleep(BEAT);
 }

@@ -2,18 +2,16 @@
 
 use std::fmt::Write as _;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
 use serde_json::json;
 
 use super::manager::{Manager, present};
-use super::{Whose, ground, launchd, systemd, tools};
+use super::{Whose, ground, launchd, systemd, tools, word};
 use crate::cli::Globals;
-use crate::cli::reach::{Daemon, say, say_json};
+use crate::cli::reach::{say, say_json};
 use crate::cli::status::paint;
-use crate::config::SOCKET;
 use crate::control::Refusal;
 use crate::fatal::{Exit, Fatal};
 use crate::installation::launchd::log;
@@ -37,7 +35,7 @@ pub(super) fn status(whose: &Whose, globals: &Globals) -> Result<ExitCode, Fatal
     let scope = installed(whose)?;
     let units = ground::units(&scope)?;
     let service = units.last().filter(|unit| unit.is_there()).ok_or_else(|| none(&scope))?;
-    let daemon = daemon(&scope);
+    let daemon = word::of_daemon(&scope);
     if globals.json {
         say_json(&json!({"scope": scope.flag(), "units": units, "daemon": daemon}));
     } else {
@@ -117,21 +115,7 @@ fn none(scope: &Scope) -> Fatal {
         .hint(format!("`assumed service install {}` does it", scope.flag()))
 }
 
-/// What the daemon of this scope says of itself, where it can be asked.
-pub(super) fn daemon(scope: &Scope) -> Option<Status> {
-    let own = std::env::var_os("ASSUMED_CONTROL").filter(|_| scope.is_user());
-    let socket = match (own, present().ok()?) {
-        (Some(own), _) => PathBuf::from(own),
-        (None, Manager::Launchd) => launchd::control(scope)?,
-        (None, Manager::Systemd) => {
-            let runtime = if scope.is_user() { tools::runtime() } else { "/run".into() };
-            runtime.join("assumed").join(SOCKET)
-        }
-    };
-    Daemon::at(socket).ok()?.get("/v1/status").ok()
-}
-
-/// The same for people; where it cannot be asked, what it told systemd.
+/// What the daemon says, for people; where it cannot be asked, what it told systemd.
 pub(super) fn told(daemon: Option<&Status>, scope: &Scope) -> Result<String, Fatal> {
     if let Some(status) = daemon {
         return Ok(status.table(paint()));

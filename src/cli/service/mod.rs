@@ -11,8 +11,10 @@ mod launchd;
 mod look;
 mod manager;
 mod systemd;
+mod texts;
 mod tools;
 mod trouble;
+mod word;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,10 +1,10 @@
 //! A machine under systemd as a plan wants to know it. Reads, and changes nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{account, ground, program, tools};
+use super::texts::{self, listing};
+use super::{account, program, tools};
 use crate::cli::inputs;
 use crate::environment::Environment;
 use crate::fatal::{Exit, Fatal};
@@ -44,7 +44,7 @@ pub(super) fn gather(scope: &Scope) -> Result<Machine, Fatal> {
     };
     let places = installation::places(scope, &machine);
     machine.foreign = foreign(&machine.units, &places);
-    machine.texts = ground::texts(places);
+    machine.texts = texts::texts(places);
     if *scope == Scope::Machine {
         machine.belongings =
             installation::belongings(&listing(Path::new("/etc/assumed")), &listing(&machine.state));
@@ -103,13 +103,8 @@ fn foreign(units: &[UnitState], places: &[PathBuf]) -> BTreeMap<String, String> 
     let elsewhere =
         |unit: &&UnitState| unit.file.as_ref().is_some_and(|file| !places.contains(file));
     let texts = units.iter().filter(elsewhere).map(|unit| {
-        let text = unit.file.as_deref().and_then(ground::text);
+        let text = unit.file.as_deref().and_then(texts::text);
         (unit.name.clone(), text.unwrap_or_default())
     });
     texts.collect()
-}
-
-fn listing(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

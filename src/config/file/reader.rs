@@ -12,8 +12,8 @@ use toml::{Spanned, de};
 
 use super::keys::{self, Key, Kind};
 use super::{Document, Item, Shape, Table};
+use crate::config::cidr::Cidr;
 use crate::config::inputs::ConfigFile;
-use crate::config::listen::Cidr;
 use crate::config::mistake::{Mistake, Mistakes, Place};
 use crate::config::values::{duration, listen_address, nearest};
 use crate::role::Malformed;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::call::{Call, Outcome};
 use super::grant::{self, Grant, HOUR};
-use super::{Call, Outcome, policy};
+use super::policy;
 use crate::emulator::caller::{Caller, Holder, RoleSession, Session};
 use crate::emulator::form::Parameters;
 use crate::emulator::limits::{CODE, Check, Limit, Pattern, ROLE_ARN, SERIAL, SESSION_NAME};
-use crate::emulator::mfa;
 use crate::emulator::refusal::{Code, Refusal};
 use crate::emulator::script::Role;
 use crate::emulator::tags::{MOST as MOST_TAGS, Tags};
@@ -79,7 +79,7 @@ fn denied(caller: &Caller, action: &str) -> Refusal {
 /// policy that names somebody else are told apart by nobody: STS has one answer
 /// for all.
 fn admitted<'a>(call: &Call<'a>, caller: &Caller, role: &RoleArn) -> Result<&'a Role, Refusal> {
-    let mfa = mfa::is_present(call, caller)?;
+    let mfa = call.has_mfa(caller)?;
     let external_id = call.parameters.get("ExternalId");
     // Of all STS has, a federated user may ask only who it is.
     let federated = matches!(caller, Caller::Session(Session { holder: Holder::Federated(_), .. }));

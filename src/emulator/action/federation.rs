@@ -1,7 +1,8 @@
 //! `GetFederationToken`: temporary keys for somebody the user vouches for.
 
+use super::call::{Call, Outcome};
 use super::user::{long_duration, only_long_lived};
-use super::{Call, Outcome, grant, policy};
+use super::{grant, policy};
 use crate::clock::later;
 use crate::emulator::caller::{Caller, Holder, Session};
 use crate::emulator::limits::{Check, Limit, Pattern};

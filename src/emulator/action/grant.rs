@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::call::{Call, Outcome};
 use crate::clock::later;
-use crate::emulator::action::{Call, Outcome};
 use crate::emulator::caller::{Holder, RoleSession, Session};
 use crate::emulator::form::Parameters;
 use crate::emulator::iso;

@@ -4,6 +4,7 @@
 //! tags) has a file of its own; nothing here looks at a signature.
 
 mod assume_role;
+mod call;
 mod federation;
 mod grant;
 mod policy;
@@ -11,14 +12,12 @@ mod saml;
 mod user;
 mod web_identity;
 
-use jiff::Timestamp;
-
 use super::caller::Caller;
 use super::form::Parameters;
-use super::mfa::UsedCodes;
 use super::refusal::{Code, Refusal};
-use super::script::Script;
 use super::xml::Element;
+
+pub(super) use call::{Call, Outcome};
 
 const VERSION: &str = "2011-06-15";
 
@@ -27,9 +26,6 @@ pub(super) struct Action {
     pub(super) name: &'static str,
     pub(super) answer: Answer,
 }
-
-/// What stands inside `NameResult`, or why nothing does.
-pub(super) type Outcome = Result<Vec<Element>, Refusal>;
 
 /// Whom an action answers (protocol 9.1, first row).
 pub(super) enum Answer {
@@ -47,14 +43,6 @@ const ACTIONS: [Action; 6] = [
     Action { name: "GetFederationToken", answer: Answer::Signed(federation::answer) },
     Action { name: "GetSessionToken", answer: Answer::Signed(user::answer) },
 ];
-
-/// One call, its signature already checked where it needs one.
-pub(super) struct Call<'a> {
-    pub(super) parameters: &'a Parameters,
-    pub(super) script: &'a Script,
-    pub(super) used: &'a UsedCodes,
-    pub(super) now: Timestamp,
-}
 
 impl Action {
     /// The action that a call names, in the one version there is.

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
+use super::call::{Call, Outcome};
 use super::grant::{self, Grant, Visitor};
-use super::{Call, Outcome, policy};
+use super::policy;
 use crate::emulator::caller::RoleSession;
 use crate::emulator::idp::assertion::Assertion;
 use crate::emulator::limits::{Check, Limit, Pattern, ROLE_ARN};

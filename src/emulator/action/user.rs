@@ -1,10 +1,10 @@
 //! `GetSessionToken`: temporary keys of a user's own, perhaps by a code.
 
-use super::{Call, Outcome, grant};
+use super::call::{Call, Outcome};
+use super::grant;
 use crate::clock::later;
 use crate::emulator::caller::{Caller, Holder, Session};
 use crate::emulator::limits::{CODE, Check, SERIAL};
-use crate::emulator::mfa;
 use crate::emulator::refusal::{Code, Refusal};
 
 pub(super) fn answer(call: &Call<'_>, caller: &Caller) -> Outcome {
@@ -14,7 +14,7 @@ pub(super) fn answer(call: &Call<'_>, caller: &Caller) -> Outcome {
     let asked = long_duration(&mut check);
     check.verdict()?;
     only_long_lived("GetSessionToken", caller)?;
-    let mfa = mfa::is_present(call, caller)?;
+    let mfa = call.has_mfa(caller)?;
     let expires = later(call.now, call.script.session.unwrap_or(asked));
     let session = Session { holder: Holder::User { mfa }, expires };
     Ok(vec![grant::credentials(&session)?])

@@ -1,7 +1,8 @@
 //! `AssumeRoleWithWebIdentity`: a role for whoever brings a good token.
 
+use super::call::{Call, Outcome};
 use super::grant::{self, Grant, Visitor};
-use super::{Call, Outcome, policy};
+use super::policy;
 use crate::emulator::caller::RoleSession;
 use crate::emulator::idp::id_token::IdToken;
 use crate::emulator::limits::{Check, Limit, Pattern, ROLE_ARN, SESSION_NAME};

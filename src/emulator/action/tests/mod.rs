@@ -6,11 +6,14 @@ mod user;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::emulator::caller::{Holder, Session};
 use crate::emulator::form::encoded;
 use crate::emulator::keys::look_up;
-use crate::emulator::script::{Role, Trust};
+use crate::emulator::mfa::UsedCodes;
+use crate::emulator::script::{Role, Script, Trust};
 
 const ARN: &str = "arn:aws:iam::210987654321:role/team/deploy";
 
