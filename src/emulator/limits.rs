@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::form::{Parameters, REDACTED, is_secret};
 use super::refusal::Refusal;
-use super::tags::MOST as MOST_TAGS;
 
 /// One parameter's limits.
 pub(super) struct Limit {
@@ -20,6 +19,8 @@ pub(super) struct Limit {
 
 /// What a session policy may have in all, in characters (A2).
 pub(super) const POLICY_LENGTH: usize = 2048;
+/// How many session tags a call may have.
+pub(super) const MOST_TAGS: usize = 50;
 
 pub(super) const ROLE_ARN: Limit = Limit::required("RoleArn", (20, 2048), Pattern::Any);
 pub(super) const SESSION_NAME: Limit = Limit::required("RoleSessionName", (2, 64), Pattern::Name);

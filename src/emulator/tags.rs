@@ -6,11 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::form::Parameters;
-use super::limits::{Pattern, TAG_KEY, TAG_VALUE};
+use super::limits::{MOST_TAGS, Pattern, TAG_KEY, TAG_VALUE};
 use super::refusal::Refusal;
-
-/// How many there may be.
-pub(super) const MOST: usize = 50;
 
 /// One tag, its key in the case it came in.
 pub(super) type Tag = (String, String);
@@ -55,7 +52,7 @@ impl Tags {
                 "The tag {key} is inherited from the calling session and cannot be passed again."
             )));
         }
-        if keys.len() + inherited.len() > MOST {
+        if keys.len() + inherited.len() > MOST_TAGS {
             return Err(Refusal::invalid("Inherited and passed tags together are more than 50."));
         }
         Ok(())
@@ -67,7 +64,7 @@ impl Tags {
             let length = text.chars().count();
             (least..=most).contains(&length) && text.chars().all(|c| Pattern::Tag.admits(c))
         };
-        self.own.len() <= MOST
+        self.own.len() <= MOST_TAGS
             && self
                 .own
                 .iter()
@@ -119,7 +116,7 @@ mod tests {
         let second = tags(&["stage"], &["stage"]).handed_on(&first);
         let keys: Vec<_> = second.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["team", "stage"]);
-        let many: Vec<_> = (0..MOST).map(|n| n.to_string()).collect();
+        let many: Vec<_> = (0..MOST_TAGS).map(|n| n.to_string()).collect();
         let many = tags(&many.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
         assert_eq!(many.check(&[]), Ok(()));
         assert!(refused(&many, &first).contains("more than 50"));

@@ -4,7 +4,6 @@
 //! for the endpoint. Holds no lock across an await.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,41 +18,16 @@ use tokio_util::sync::CancellationToken;
 use super::aside::aside;
 use super::endpoint::Endpoint;
 use super::head::Head;
-use super::hops::Hops;
 use super::payload::Payload;
 use super::role::PATIENCE;
 use super::silence::Silence;
+use super::visitor::{Ends, Form};
 use super::wire::Wire;
-use crate::access::permit::Caller;
-use crate::clock::Now;
-use crate::imds::Shown;
 
 /// At the end, whoever has just connected has this long to ask: SDKs wait no longer either.
 const NEWCOMER: Duration = Duration::from_secs(1);
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
-
-/// Where a connection comes from, as far as replies depend on it.
-#[derive(Debug)]
-pub(super) struct Ends {
-    /// The accepted socket's own address: always one of our names (F17).
-    pub(super) local: IpAddr,
-    /// Who called, for the rules on roles.
-    pub(super) caller: Caller,
-    /// For a peer on another host or in another namespace (T12).
-    pub(super) hops: Option<Hops>,
-    /// The metadata token that came along it last.
-    pub(super) shown: Shown,
-}
-
-/// How a request came, whatever it asks for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Form {
-    /// When it had come.
-    pub(super) now: Now,
-    /// The connection ends with the response.
-    pub(super) closes: bool,
-}
 
 /// What ends a connection that would go on.
 enum Limit {

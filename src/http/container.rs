@@ -12,7 +12,6 @@ use std::sync::Arc;
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
 use super::head::Head;
 use super::imds::tell_barred;
@@ -20,6 +19,7 @@ use super::mould::{Mould, Stamp};
 use super::payload::{Payload, response};
 use super::rarely::Rarely;
 use super::role::ServedRole;
+use super::visitor::{Ends, Form};
 use crate::access::permit::Permit;
 use crate::clock::{Clock, Now};
 use crate::config::AccessRule;

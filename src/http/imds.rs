@@ -13,7 +13,6 @@ use hyper::Response;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::connection::{Ends, Form};
 use super::foreign::ForeignNames;
 use super::head::Head;
 use super::hops::Hops;
@@ -22,6 +21,7 @@ use super::payload::Payload;
 use super::rarely::Rarely;
 use super::reply;
 use super::role::ServedRole;
+use super::visitor::{Ends, Form};
 use crate::access::permit::{Caller, Permit};
 use crate::clock::{Clock, Now};
 use crate::config::AccessRule;

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, Ends};
+use super::connection;
 use super::crowd::{Crowd, Presence};
 use super::endpoint::Endpoint;
 use super::hops::Hops;
 use super::rarely::Rarely;
+use super::visitor::Ends;
 use crate::access::permit::{Caller, User};
 use crate::access::policy::{Admission, Origin};
 use crate::imds::Shown;

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::connection::{Ends, Form};
 use super::head::Head;
 use super::mould::{Mould, Stamp};
 use super::payload::{Payload, response};
+use super::visitor::{Ends, Form};
 use crate::clock::Clock;
 use crate::imds::{HostNames, ReplyField};
 use crate::status::scrape::{self, Page};

@@ -22,6 +22,7 @@ mod rarely;
 mod reply;
 mod role;
 mod silence;
+mod visitor;
 mod wire;
 
 pub use container::{ContainerSite, ContainerTerms};

@@ -10,11 +10,11 @@ use std::time::Duration;
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::connection::{Ends, Form};
 use super::head::Head;
 use super::mould::{Mould, Stamp};
 use super::payload::{Payload, response};
 use super::role::ServedRole;
+use super::visitor::{Ends, Form};
 use crate::clock::{Clock, Now};
 use crate::config::PodRule;
 use crate::container::pod::{self, Answer, Keyring, Refusal, Reply, View};

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::base::Bases;
 use super::client::{Client, Enclosed};
 use super::input::{self, Named};
-use super::mfa::Device;
+use super::keepsake::Device;
 use super::network::Network;
 use super::reception::Reception;
 use super::request::{

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
-use super::mfa::{Device, Held};
+use super::request::MfaSerial;
 use crate::clock::{BootTime, Now};
 use crate::credentials::{Credentials, Grant, Validity};
 use crate::role::Malformed;
@@ -23,6 +23,21 @@ const VERSION: u32 = 1;
 const ROOM: usize = 64 * 1024;
 /// The longest session that STS gives a user.
 const LONGEST: Duration = Duration::from_hours(36);
+
+/// Whose session it is, and at which STS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Device {
+    pub(super) serial: MfaSerial,
+    pub(super) access_key_id: String,
+    pub(super) sts: String,
+}
+
+/// A session, and until when it lasts.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) grant: Grant,
+    pub(super) validity: Validity,
+}
 
 /// The sessions that may outlive this process.
 #[derive(Debug, Clone, Default)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as Turn, watch};
 
 use super::command::Program;
-use super::keepsake::Keepsake;
+use super::keepsake::{Device, Held, Keepsake};
 use super::request::{Mfa, MfaSerial};
 use crate::clock::{self, Now};
 use crate::credentials::{Grant, Validity};
@@ -41,24 +41,9 @@ struct Room {
     salt: RandomState,
 }
 
-/// Whose session it is, and at which STS.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Device {
-    pub(super) serial: MfaSerial,
-    pub(super) access_key_id: String,
-    pub(super) sts: String,
-}
-
 /// One attempt at a time opens a session; the others wait and share it.
 #[derive(Debug, Default)]
 struct Slot(Turn<Option<Held>>);
-
-/// A session, and until when it lasts.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) grant: Grant,
-    pub(super) validity: Validity,
-}
 
 #[derive(Debug, Default)]
 struct Codes {

@@ -7,10 +7,12 @@ use super::grant::{self, Grant, HOUR};
 use super::policy;
 use crate::emulator::caller::{Caller, Holder, RoleSession, Session};
 use crate::emulator::form::Parameters;
-use crate::emulator::limits::{CODE, Check, Limit, Pattern, ROLE_ARN, SERIAL, SESSION_NAME};
+use crate::emulator::limits::{
+    CODE, Check, Limit, MOST_TAGS, Pattern, ROLE_ARN, SERIAL, SESSION_NAME,
+};
 use crate::emulator::refusal::{Code, Refusal};
 use crate::emulator::script::Role;
-use crate::emulator::tags::{MOST as MOST_TAGS, Tags};
+use crate::emulator::tags::Tags;
 use crate::role::RoleArn;
 
 const EXTERNAL_ID: Limit = Limit::optional("ExternalId", (2, 1224), Pattern::ExternalId);
