@@ -4,22 +4,26 @@
 //! for the endpoint. Holds no lock across an await.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use tokio::net::TcpStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::aside;
 use super::endpoint::Endpoint;
 use super::head::Head;
+use super::patience::{PATIENCE, Patience, Wait};
 use super::payload::Payload;
-use super::role::PATIENCE;
 use super::silence::Silence;
 use super::visitor::{Ends, Form};
 use super::wire::Wire;
@@ -87,28 +91,26 @@ pub(super) async fn serve(
     connection.await
 }
 
-async fn respond(
-    request: Request<Incoming>,
-    visit: &Visit,
-) -> Result<Response<Payload>, Infallible> {
+/// The response at once; or later, by a future of its own, which makes that of most
+/// requests small: there is room for one on each connection, and it is moved there.
+type Responding<'a> =
+    Either<Ready<Responded>, Pin<Box<dyn Future<Output = Responded> + Send + 'a>>>;
+type Responded = Result<Response<Payload>, Infallible>;
+
+fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
     visit.asked.store(true, Ordering::Relaxed);
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let head = Head::read(&parts);
-    let endpoint = &visit.endpoint;
-    let stays = head.fits() && endpoint.stays_open(&head) && !head.chunked;
     if head.chunked && !head.request.expects {
-        hear_out(&mut body).await;
+        return Either::Right(Box::pin(respond_after(body, parts, visit)));
     }
-    let now = endpoint.clock().now();
-    visit.silence.is_broken(now.boot);
-    endpoint.clients().note(head.agent, now.wall);
-    let form = Form { now, closes: !stays };
-    Ok(match endpoint {
-        Endpoint::Imds(site) => site.respond(&head, &visit.ends, form).await,
-        Endpoint::Container(site) => site.respond(&head, &visit.ends, form).await,
-        Endpoint::Pods(site) => site.respond(&head, &visit.ends, form).await,
-        Endpoint::Metrics(site) => site.respond(&head, &visit.ends, form),
-    })
+    let form = visit.note(&head);
+    match visit.endpoint.respond(&head, &visit.ends, form, Patience::WHOLE) {
+        Ok(response) => Either::Left(ready(Ok(response))),
+        Err(wait) => Either::Right(Box::pin(async move {
+            Ok(respond_patiently(&Head::read(&parts), form, wait, visit).await)
+        })),
+    }
 }
 
 /// Waits for the beginning of a body in chunks, mostly its end: who is still
@@ -116,6 +118,40 @@ async fn respond(
 ///
 /// Whatever it says, the connection ends (F19): hyper hides a Content-Length
 /// beside chunks, and what such a pair meant is not ours to guess.
-async fn hear_out(body: &mut Incoming) {
+async fn respond_after(mut body: Incoming, parts: Parts, visit: &Visit) -> Responded {
     let _ = tokio::time::timeout(PATIENCE, body.frame()).await;
+    let head = Head::read(&parts);
+    let form = visit.note(&head);
+    Ok(match visit.endpoint.respond(&head, &visit.ends, form, Patience::WHOLE) {
+        Ok(response) => response,
+        Err(wait) => respond_patiently(&head, form, wait, visit).await,
+    })
+}
+
+/// Waits as often as there is something to wait for and patience left.
+async fn respond_patiently(
+    head: &Head<'_>,
+    mut form: Form,
+    mut wait: Wait,
+    visit: &Visit,
+) -> Response<Payload> {
+    loop {
+        wait.over.await;
+        form.now = visit.endpoint.clock().now();
+        match visit.endpoint.respond(head, &visit.ends, form, wait.left) {
+            Ok(response) => return response,
+            Err(next) => wait = next,
+        }
+    }
+}
+
+impl Visit {
+    /// Notes that a request has come, and how.
+    fn note(&self, head: &Head<'_>) -> Form {
+        let now = self.endpoint.clock().now();
+        self.silence.is_broken(now.boot);
+        self.endpoint.clients().note(head.agent, now.wall);
+        let stays = head.fits() && self.endpoint.stays_open(head) && !head.chunked;
+        Form { now, closes: !stays }
+    }
 }

@@ -16,6 +16,7 @@ use super::foreign::ForeignNames;
 use super::head::Head;
 use super::imds::tell_barred;
 use super::mould::{Mould, Stamp};
+use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
 use super::rarely::Rarely;
 use super::role::ServedRole;
@@ -59,15 +60,17 @@ pub struct ContainerSite {
 }
 
 impl ContainerSite {
-    pub(super) async fn respond(
+    /// The response to one request, or what it waits for.
+    pub(super) fn respond(
         &self,
         head: &Head<'_>,
         ends: &Ends,
         form: Form,
-    ) -> Response<Payload> {
+        patience: Patience,
+    ) -> Result<Response<Payload>, Wait> {
         let asked = container::Request { head: head.request, authorization: head.authorization };
         let reply = if head.fits() {
-            self.reply(&asked, ends, form.now).await
+            self.reply(&asked, ends, form.now, patience)?
         } else {
             Reply::Refusal(Refusal::HeadTooLarge)
         };
@@ -76,20 +79,23 @@ impl ContainerSite {
             Reply::Refusal(Refusal::Barred) => tell_barred(&self.barred, &ends.caller, form.now),
             _ => {}
         }
-        render(&reply, form)
+        Ok(render(&reply, form))
     }
 
-    async fn reply(&self, asked: &container::Request<'_>, ends: &Ends, now: Now) -> Reply {
-        match self.answer(asked, ends, now, true) {
-            Answer::Reply(reply) => reply,
-            Answer::Wait(consumer) => {
-                let served = self.served(&self.terms.borrow(), &consumer);
-                if let Some(served) = served {
-                    served.next_outcome(now.boot).await;
-                }
-                self.answer(asked, ends, self.clock.now(), false).into_reply()
-            }
+    fn reply(
+        &self,
+        asked: &container::Request<'_>,
+        ends: &Ends,
+        now: Now,
+        patience: Patience,
+    ) -> Result<Reply, Wait> {
+        let answer = self.answer(asked, ends, now, patience);
+        if let Answer::Wait(consumer) = &answer
+            && let Some(served) = self.served(&self.terms.borrow(), consumer)
+        {
+            return Err(Wait::for_outcome(served, now.boot));
         }
+        Ok(answer.into_reply())
     }
 
     /// The answer from memory.
@@ -98,7 +104,7 @@ impl ContainerSite {
         asked: &container::Request<'_>,
         ends: &Ends,
         now: Now,
-        patient: bool,
+        patience: Patience,
     ) -> Answer {
         let (terms, consumers) = (self.terms.borrow(), self.register.read());
         let document = |consumer: &Consumer| -> Option<Document> {
@@ -114,7 +120,7 @@ impl ContainerSite {
             consumers: &consumers,
             document: &document,
             now,
-            patient,
+            patient: patience.credentials,
         };
         container::answer(asked, &view)
     }

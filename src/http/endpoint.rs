@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use hyper::Response;
+
 use super::container::ContainerSite;
 use super::head::Head;
 use super::imds::Site;
 use super::metrics::MetricsSite;
+use super::patience::{Patience, Wait};
+use super::payload::Payload;
 use super::pods::PodSite;
+use super::visitor::{Ends, Form};
 use crate::access::permit::ask_for_users;
 use crate::clock::Clock;
 use crate::status::Clients;
@@ -25,6 +30,22 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The response to one request, or what it waits for.
+    pub(super) fn respond(
+        &self,
+        head: &Head<'_>,
+        ends: &Ends,
+        form: Form,
+        patience: Patience,
+    ) -> Result<Response<Payload>, Wait> {
+        match self {
+            Self::Imds(site) => site.respond(head, ends, form, patience),
+            Self::Container(site) => site.respond(head, ends, form, patience),
+            Self::Pods(site) => site.respond(head, ends, form, patience),
+            Self::Metrics(site) => Ok(site.respond(head, ends, form)),
+        }
+    }
+
     /// Whether a connection outlives a request with this head: EC2 wants to
     /// be asked for it (F3, F4), everybody else lets it live.
     pub(super) const fn stays_open(&self, head: &Head<'_>) -> bool {

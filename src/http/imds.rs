@@ -1,9 +1,7 @@
 //! The metadata service on a connection: the rules, asked with what is held
 //! at that moment.
 //!
-//! A request that finds nothing valid wakes rotation and waits for its
-//! outcome, 400 ms at most: SDKs give up between 500 ms and a second (F15,
-//! clients need an answer within 450 ms).
+//! A request that finds nothing valid wakes rotation and waits for its outcome.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +15,7 @@ use super::foreign::ForeignNames;
 use super::head::Head;
 use super::hops::Hops;
 use super::mould::Stamp;
+use super::patience::{Patience, Wait};
 use super::payload::Payload;
 use super::rarely::Rarely;
 use super::reply;
@@ -77,24 +76,23 @@ impl std::fmt::Debug for Site {
 }
 
 impl Site {
-    /// The response to one request.
-    pub(super) async fn respond(
+    /// The response to one request, or what it waits for.
+    pub(super) fn respond(
         &self,
         head: &Head<'_>,
         ends: &Ends,
         form: Form,
-    ) -> Response<Payload> {
+        patience: Patience,
+    ) -> Result<Response<Payload>, Wait> {
         let request = &head.request;
-        let (mut answer, mut stamp) = self.answer(request, ends, form.now, true);
+        let (mut answer, mut stamp) = self.answer(request, ends, form.now, patience);
         if !head.fits() {
             answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
         }
-        if matches!(answer, Answer::Wait) {
-            let role = self.terms.borrow().role_of(&ends.caller).cloned();
-            if let Some(role) = role {
-                role.next_outcome(form.now.boot).await;
-            }
-            (answer, stamp) = self.answer(request, ends, self.clock.now(), false);
+        if matches!(answer, Answer::Wait)
+            && let Some(role) = self.terms.borrow().role_of(&ends.caller).cloned()
+        {
+            return Err(Wait::for_outcome(role, form.now.boot));
         }
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();
@@ -105,7 +103,7 @@ impl Site {
             stamp.closes = true;
             reply = self.kept_near(reply, hops);
         }
-        reply::render(reply, stamp)
+        Ok(reply::render(reply, stamp))
     }
 
     /// The answer from memory, and the dates that go with it.
@@ -114,7 +112,7 @@ impl Site {
         request: &imds::Request<'_>,
         ends: &Ends,
         now: Now,
-        patient: bool,
+        patience: Patience,
     ) -> (Answer, Stamp) {
         let terms = self.terms.borrow();
         let permitted = terms.role_of(&ends.caller);
@@ -131,7 +129,7 @@ impl Site {
             tree: &state.tree,
             now,
             nonce: self.nonce(request.method),
-            patient,
+            patient: patience.credentials,
         };
         let stamp = Stamp { now: now.wall, changed: state.tree.modified(), closes: true };
         let answer = imds::answer(request, &view);

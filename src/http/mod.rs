@@ -16,6 +16,7 @@ mod imds;
 mod listener;
 mod metrics;
 mod mould;
+mod patience;
 mod payload;
 mod pods;
 mod rarely;

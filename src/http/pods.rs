@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::head::Head;
 use super::mould::{Mould, Stamp};
+use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
 use super::role::ServedRole;
 use super::visitor::{Ends, Form};
@@ -59,58 +60,59 @@ impl fmt::Debug for PodSite {
     }
 }
 
-/// What a request may still wait for.
-#[derive(Clone, Copy)]
-struct Patience {
-    keys: bool,
-    credentials: bool,
-}
-
 impl PodSite {
-    pub(super) async fn respond(
+    /// The response to one request, or what it waits for.
+    pub(super) fn respond(
         &self,
         head: &Head<'_>,
         ends: &Ends,
         form: Form,
-    ) -> Response<Payload> {
+        patience: Patience,
+    ) -> Result<Response<Payload>, Wait> {
         let asked = Request { head: head.request, authorization: head.authorization };
         let reply = if head.fits() {
-            self.reply(&asked, ends, form.now).await
+            self.reply(&asked, ends, form.now, patience)?
         } else {
             Reply::Refusal(Refusal::HEAD_TOO_LARGE)
         };
-        render(&reply, form)
+        Ok(render(&reply, form))
     }
 
-    async fn reply(&self, asked: &Request<'_>, ends: &Ends, now: Now) -> Reply {
-        let mut patience = Patience { keys: true, credentials: true };
-        let mut now = now;
-        loop {
-            match self.answer(asked, ends, now, patience) {
-                Answer::Fetch(issuer) if patience.keys => {
-                    patience.keys = false;
-                    self.next_keys(&issuer).await;
-                }
-                Answer::Wait(role) if patience.credentials => {
-                    patience = Patience { keys: false, credentials: false };
-                    let served = self.terms.borrow().roles.get(&role).cloned();
-                    if let Some(served) = served {
-                        served.next_outcome(now.boot).await;
-                    }
-                }
-                answer => return answer.into_reply(),
+    fn reply(
+        &self,
+        asked: &Request<'_>,
+        ends: &Ends,
+        now: Now,
+        patience: Patience,
+    ) -> Result<Reply, Wait> {
+        let answer = self.answer(asked, ends, now, patience);
+        match &answer {
+            Answer::Fetch(issuer) if patience.keys => {
+                return Err(Wait {
+                    over: Box::pin(self.next_keys(issuer)),
+                    left: Patience { keys: false, ..patience },
+                });
             }
-            now = self.clock.now();
+            Answer::Wait(role) if patience.credentials => {
+                if let Some(served) = self.terms.borrow().roles.get(role).cloned() {
+                    return Err(Wait::for_outcome(served, now.boot));
+                }
+            }
+            _ => {}
         }
+        Ok(answer.into_reply())
     }
 
     /// Waits for what comes of fetching them, until patience ends.
-    async fn next_keys(&self, issuer: &str) {
+    fn next_keys(&self, issuer: &str) -> impl Future<Output = ()> + Send + use<> {
         let mut keys = self.keys.clone();
         keys.mark_unchanged();
-        if (self.fetch)(issuer) {
-            // Good or bad, the next answer tells it.
-            let _ = tokio::time::timeout(PATIENCE, keys.changed()).await;
+        let fetches = (self.fetch)(issuer);
+        async move {
+            if fetches {
+                // Good or bad, the next answer tells it.
+                let _ = tokio::time::timeout(PATIENCE, keys.changed()).await;
+            }
         }
     }
 

@@ -4,11 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::patience::PATIENCE;
 use crate::clock::BootTime;
 use crate::store::Store;
-
-/// How long a request waits for credentials that are on their way.
-pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Tells rotation that nothing valid was found; returns how soon it tries.
 pub type Demand = Arc<dyn Fn(BootTime) -> Duration + Send + Sync>;
@@ -30,7 +28,7 @@ pub struct ServedRole {
 
 impl ServedRole {
     /// Wakes rotation and waits for what comes of it, until patience ends.
-    pub(super) async fn next_outcome(&self, now: BootTime) {
+    pub(super) async fn next_outcome(self, now: BootTime) {
         let mut outcomes = self.store.subscribe();
         if (self.demand)(now) < PATIENCE {
             // Good or bad, the next answer tells it.
