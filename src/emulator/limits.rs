@@ -83,7 +83,11 @@ impl Pattern {
             Self::ExternalId | Self::Serial => word || "+=,.@:/-".contains(c),
             Self::Digits => c.is_ascii_digit(),
             Self::Policy => "\t\n\r".contains(c) || (' '..='\u{ff}').contains(&c),
-            Self::Tag => c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c),
+            // Tabs and line breaks are blanks, but no separators.
+            Self::Tag => {
+                let separator = c.is_whitespace() && !c.is_control();
+                c.is_alphanumeric() || separator || "_.:/=+-@".contains(c)
+            }
         }
     }
 }
@@ -216,6 +220,13 @@ mod tests {
             "1 validation error detected: Value 'null' at 'roleSessionName' failed to satisfy \
              constraint: Member must not be null"
         );
+    }
+
+    #[test]
+    fn a1_blanks_of_a_tag_are_separators_and_nothing_else() {
+        let admits = |c| Pattern::Tag.admits(c);
+        assert!(admits(' ') && admits('\u{a0}') && admits('\u{3000}') && admits('é'));
+        assert!(!admits('\t') && !admits('\n') && !admits('\u{85}'));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn packed(parameters: &Parameters, tags: &Tags) -> Result<usize, Refu
     }
     let arns = (1..=parameters.members("PolicyArns"))
         .filter_map(|n| parameters.get(&format!("PolicyArns.member.{n}.arn")));
-    let plain = policy.map_or(0, str::len) + arns.map(str::len).sum::<usize>();
+    let plain = policy.map_or(0, characters) + arns.map(characters).sum::<usize>();
     let percent = ((plain + tags.size()) * 100).div_ceil(PACKED);
     // The plain text of all session policies together has a limit of its own.
     if percent > 100 || plain > POLICY_LENGTH {
@@ -37,6 +37,10 @@ pub(super) fn packed(parameters: &Parameters, tags: &Tags) -> Result<usize, Refu
         ));
     }
     Ok(percent)
+}
+
+fn characters(text: &str) -> usize {
+    text.chars().count()
 }
 
 fn is_policy(text: &str) -> bool {

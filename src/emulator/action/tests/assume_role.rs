@@ -143,6 +143,8 @@ fn policies_and_tags_are_looked_at() {
     let full = format!(r#"{{"Statement": [], "x": "{}"}}"#, "x".repeat(2000));
     let arn = ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess");
     assert!(given(&[("Policy", &full)]).answer().is_ok());
+    let full = full.replace('x', "é").replacen('é', "x", 1);
+    assert!(given(&[("Policy", &full)]).answer().is_ok(), "characters count, and not bytes");
     assert_eq!(given(&[("Policy", &full), arn]).refused().0, Code::PackedPolicyTooLarge);
 
     let twice = [
