@@ -4,9 +4,13 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use assumed::emulator::{Code, Fault, Role, Trust};
 use common::client::{self, Client, ROLE_LIST};
-use common::program::{Daemon, Ended, Home};
+use common::program::{Daemon, Ended, Home, rest};
 use common::stand::{self, Sts, sessions_of};
 
 const RUN: [&str; 7] =
@@ -160,7 +164,7 @@ fn an_outage_across_expiry_ends_in_500_and_heals() {
     assert_eq!((last.status, last.body.len()), (500, 0));
     sts.emulator.script(|script| {
         script.standing = None;
-        script.session = Some(std::time::Duration::from_hours(1));
+        script.session = Some(Duration::from_hours(1));
     });
     client.credentials();
     daemon.event("rotated");
@@ -285,6 +289,33 @@ fn usage_mistakes_end_with_64() {
 }
 
 // F17, F18: judged on the whole program, before any token.
+#[test]
+fn f4_f8_a_body_that_comes_late_is_waited_for_and_is_no_request() {
+    let sts = Sts::start(sessions_of(3600));
+    let home = home(&sts);
+    let mut daemon = started(&home);
+    let address = daemon.address();
+    let put = format!(
+        "PUT /latest/api/token HTTP/1.1\r\nHost: {address}\r\nConnection: keep-alive\r\n\
+         X-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 5\r\n\r\n"
+    );
+    let statuses = |body: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(put.as_bytes()).unwrap();
+        rest(Duration::from_millis(50));
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        let lines = told.lines().filter_map(|line| line.split_once("HTTP/1.1 ")?.1.get(..3));
+        let found = lines.collect::<Vec<_>>().join(" ");
+        (found, told.matches("Connection: close").count())
+    };
+    let next = format!("helloGET /latest/api/token HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    assert_eq!(statuses(&next), ("200 405".to_owned(), 1));
+    // Who sends no more of it gets his token, and is told that the connection ends.
+    assert_eq!(statuses("hel"), ("200".to_owned(), 1));
+}
+
 #[test]
 fn strangers_and_web_pages_get_nothing() {
     let sts = Sts::start(sessions_of(3600));

@@ -167,6 +167,8 @@ fn k2_k4_paths_names_and_empty_tokens_are_refused_as_the_agent_does() {
     };
     let probe = ask("/", "169.254.170.23");
     assert_eq!((probe.status, probe.text()), (404, "404 page not found\n"));
+    let unnamed = send(address, "GET /v1/credentials HTTP/1.0\r\n\r\n");
+    assert_eq!(unnamed.status, 403);
     let renamed = ask("/v1/credentials", "rebound.example");
     assert_eq!(renamed.status, 403);
     assert!(renamed.text().starts_with("Access Denied."));

@@ -73,7 +73,8 @@ fn decide(request: &Request<'_>, view: &View<'_>) -> Result<Answer, Refusal> {
         return Err(Refusal::NotAllowed);
     }
     let path = Path::read(request.head.path);
-    let asked = path.as_ref().map_or(Asked::Nothing, |path| Asked::read(path.names()));
+    let asked =
+        path.as_ref().map_or(Asked::Nothing, |path| Asked::read(path.names(), request.query));
     let consumer = match asked {
         Asked::Secret(secret) => by_path(secret, view),
         _ => by_header(request.authorization, view),
@@ -107,18 +108,20 @@ fn admit(request: &Request<'_>, view: &View<'_>) -> Result<(), Refusal> {
 enum Asked<'a> {
     /// `/v1/credentials/ROLE`.
     Role(&'a str),
-    /// `/v2/credentials/SECRET`, as the agent has it (S9).
+    /// `/v2/credentials/SECRET` or `/v1/credentials?id=SECRET`, as the agent has them (S9).
     Secret(&'a str),
     Nothing,
 }
 
 impl<'a> Asked<'a> {
-    fn read(names: &'a str) -> Self {
+    fn read(names: &'a str, query: Option<&'a str>) -> Self {
         let below = |folder| {
             let rest = names.strip_prefix(folder)?;
             if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
         };
+        let id = query.and_then(|query| query.split('&').find_map(|it| it.strip_prefix("id=")));
         match (below("v1/credentials"), below("v2/credentials")) {
+            (Some(""), _) if let Some(secret) = id => Self::Secret(secret),
             (Some(role), _) => Self::Role(role),
             (_, Some(secret)) => Self::Secret(secret),
             _ => Self::Nothing,

@@ -11,10 +11,12 @@ pub struct Request<'a> {
     pub head: imds::Request<'a>,
     /// `Authorization`, whole: a bare secret, no scheme before it (S3).
     pub authorization: Field<'a>,
+    /// What stands behind the path.
+    pub query: Option<&'a str>,
 }
 
 impl fmt::Debug for Request<'_> {
-    // The path may be a secret.
+    // The path and the query may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.head.method)

@@ -9,8 +9,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -32,6 +33,8 @@ use super::wire::Wire;
 const NEWCOMER: Duration = Duration::from_secs(1);
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
+/// How much of a body is heard out before the connection ends instead.
+const BODY_BYTES: usize = 64 * 1024;
 
 /// What ends a connection that would go on.
 enum Limit {
@@ -91,8 +94,8 @@ pub(super) async fn serve(
     connection.await
 }
 
-/// The response at once; or later, by a future of its own, which makes that of most
-/// requests small: there is room for one on each connection, and it is moved there.
+/// The response at once or, for the few who wait, by a future on the heap: hyper keeps
+/// room for this on each connection and moves every request's there, so it is small.
 type Responding<'a> =
     Either<Ready<Responded>, Pin<Box<dyn Future<Output = Responded> + Send + 'a>>>;
 type Responded = Result<Response<Payload>, Infallible>;
@@ -100,11 +103,11 @@ type Responded = Result<Response<Payload>, Infallible>;
 fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
     visit.asked.store(true, Ordering::Relaxed);
     let (parts, body) = request.into_parts();
-    let head = Head::read(&parts);
-    if head.chunked && !head.request.expects {
+    if !body.is_end_stream() {
         return Either::Right(Box::pin(respond_after(body, parts, visit)));
     }
-    let form = visit.note(&head);
+    let head = Head::read(&parts);
+    let form = visit.note(&head, true);
     match visit.endpoint.respond(&head, &visit.ends, form, Patience::WHOLE) {
         Ok(response) => Either::Left(ready(Ok(response))),
         Err(wait) => Either::Right(Box::pin(async move {
@@ -113,19 +116,35 @@ fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
     }
 }
 
-/// Waits for the beginning of a body in chunks, mostly its end: who is still
-/// sending might miss the reply.
+/// Hears the body out, of which nothing counts (F8): who is still sending might miss the
+/// reply, and what is left of a body is no next request.
 ///
-/// Whatever it says, the connection ends (F19): hyper hides a Content-Length
-/// beside chunks, and what such a pair meant is not ours to guess.
+/// After chunks the connection ends in any case (F19): hyper hides a Content-Length
+/// beside them, and what such a pair meant is not ours to guess.
 async fn respond_after(mut body: Incoming, parts: Parts, visit: &Visit) -> Responded {
-    let _ = tokio::time::timeout(PATIENCE, body.frame()).await;
     let head = Head::read(&parts);
-    let form = visit.note(&head);
+    // Who waits for our consent sends nothing.
+    let whole = !head.request.expects
+        && tokio::time::timeout(PATIENCE, hear_out(&mut body)).await.unwrap_or(false);
+    let form = visit.note(&head, whole && !head.chunked);
     Ok(match visit.endpoint.respond(&head, &visit.ends, form, Patience::WHOLE) {
         Ok(response) => response,
         Err(wait) => respond_patiently(&head, form, wait, visit).await,
     })
+}
+
+/// True where it came to its end within bounds.
+async fn hear_out(body: &mut Incoming) -> bool {
+    let mut room = BODY_BYTES;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match room.checked_sub(length) {
+            Some(left) => room = left,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Waits as often as there is something to wait for and patience left.
@@ -146,12 +165,12 @@ async fn respond_patiently(
 }
 
 impl Visit {
-    /// Notes that a request has come, and how.
-    fn note(&self, head: &Head<'_>) -> Form {
+    /// Notes that a request has come, and how; `ended` says that nothing of it is to come.
+    fn note(&self, head: &Head<'_>, ended: bool) -> Form {
         let now = self.endpoint.clock().now();
         self.silence.is_broken(now.boot);
         self.endpoint.clients().note(head.agent, now.wall);
-        let stays = head.fits() && self.endpoint.stays_open(head) && !head.chunked;
+        let stays = ended && head.breach().is_none() && self.endpoint.stays_open(head);
         Form { now, closes: !stays }
     }
 }

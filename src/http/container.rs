@@ -13,7 +13,7 @@ use hyper::Response;
 use tokio::sync::watch;
 
 use super::foreign::ForeignNames;
-use super::head::Head;
+use super::head::{Breach, Head};
 use super::imds::tell_barred;
 use super::mould::{Mould, Stamp};
 use super::patience::{Patience, Wait};
@@ -68,11 +68,12 @@ impl ContainerSite {
         form: Form,
         patience: Patience,
     ) -> Result<Response<Payload>, Wait> {
-        let asked = container::Request { head: head.request, authorization: head.authorization };
-        let reply = if head.fits() {
-            self.reply(&asked, ends, form.now, patience)?
-        } else {
-            Reply::Refusal(Refusal::HeadTooLarge)
+        let (authorization, query) = (head.authorization, head.query);
+        let asked = container::Request { head: head.request, authorization, query };
+        let reply = match head.breach() {
+            None => self.reply(&asked, ends, form.now, patience)?,
+            Some(Breach::TooLarge) => Reply::Refusal(Refusal::HeadTooLarge),
+            Some(Breach::Coded) => Reply::Refusal(Refusal::Malformed),
         };
         match reply {
             Reply::Refusal(Refusal::Stranger) => self.tell_foreign(&asked, ends.local),

@@ -50,7 +50,8 @@ impl Endpoint {
     /// be asked for it (F3, F4), everybody else lets it live.
     pub(super) const fn stays_open(&self, head: &Head<'_>) -> bool {
         match self {
-            Self::Imds(_) => head.asks_to_stay(),
+            // HTTP/1.0 has no such thing without a field that EC2 never sends (F4).
+            Self::Imds(_) => head.asks_to_stay() && !head.request.http_10,
             Self::Container(_) | Self::Pods(_) | Self::Metrics(_) => !head.asks_to_close,
         }
     }

@@ -5,10 +5,29 @@ use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Version};
 
-use crate::imds::{self, Field};
+use crate::imds::{self, Field, Status};
 
 /// The most that a head may measure (F19); hyper counts in whole reads, which overshoot.
 const MOST_BYTES: usize = 32 * 1024;
+
+/// In what a head goes beyond what is read (F19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Breach {
+    /// It has more bytes than there is room for.
+    TooLarge,
+    /// Its body is in a coding that nobody undoes.
+    Coded,
+}
+
+impl Breach {
+    /// What it is refused with.
+    pub(super) const fn status(self) -> Status {
+        match self {
+            Self::TooLarge => Status::HeadTooLarge,
+            Self::Coded => Status::BadRequest,
+        }
+    }
+}
 
 /// All that counts of a head.
 #[allow(clippy::struct_excessive_bools)] // Header fields are there or not.
@@ -17,10 +36,14 @@ pub(super) struct Head<'a> {
     pub(super) request: imds::Request<'a>,
     /// What consumers of the container endpoint show.
     pub(super) authorization: Field<'a>,
+    /// What stands behind the path; an IMDS does not look at it (P11).
+    pub(super) query: Option<&'a str>,
     /// What the client calls itself.
     pub(super) agent: &'a [u8],
-    /// The body comes in chunks: hyper refuses every other coding (F19).
+    /// The body comes in chunks.
     pub(super) chunked: bool,
+    /// In another coding as well: hyper looks at the last one only (F19).
+    coded: bool,
     /// The client asks for the connection to end with the reply.
     pub(super) asks_to_close: bool,
     asks_to_stay: bool,
@@ -45,8 +68,10 @@ impl<'a> Head<'a> {
                 expects: false,
             },
             authorization: Field::Absent,
+            query: uri.query(),
             agent: &[],
             chunked: false,
+            coded: false,
             asks_to_close: false,
             asks_to_stay: false,
             size: uri.path_and_query().map_or(0, |target| target.as_str().len()),
@@ -64,7 +89,10 @@ impl<'a> Head<'a> {
             "host" => add(&mut request.host, value),
             "connection" => self.hear(value),
             "authorization" => add(&mut self.authorization, value),
-            "transfer-encoding" => self.chunked = true,
+            "transfer-encoding" => {
+                self.coded |= self.chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+                self.chunked = true;
+            }
             "user-agent" => self.agent = value.as_bytes(),
             "origin" | "referer" | "sec-fetch-site" | "sec-fetch-dest" => request.browser = true,
             "expect" => request.expects = true,
@@ -86,9 +114,15 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether it keeps to its bounds, its line ends not counted.
-    pub(super) const fn fits(&self) -> bool {
-        self.size <= MOST_BYTES
+    /// Where it goes beyond what is read, its line ends not counted.
+    pub(super) const fn breach(&self) -> Option<Breach> {
+        if self.size > MOST_BYTES {
+            Some(Breach::TooLarge)
+        } else if self.coded {
+            Some(Breach::Coded)
+        } else {
+            None
+        }
     }
 
     /// Whether the client asks for the connection to stay open, and not also for its end.
@@ -142,10 +176,23 @@ mod tests {
     fn f19_a_head_is_bounded() {
         let fits = |target: usize, field: usize| {
             let target = format!("/{}", "a".repeat(target));
-            Head::read(&parts(&target, &[("x", &"b".repeat(field))])).fits()
+            Head::read(&parts(&target, &[("x", &"b".repeat(field))])).breach().is_none()
         };
         assert!(fits(0, 0) && fits(16_000, 16_000) && fits(0, 32_766));
         assert!(!fits(0, 32_767) && !fits(16_500, 16_500));
+    }
+
+    #[test]
+    fn f19_chunks_are_the_only_coding() {
+        let breach = |codings: &[&str]| {
+            let fields: Vec<_> = codings.iter().map(|it| ("transfer-encoding", *it)).collect();
+            Head::read(&parts("/", &fields)).breach()
+        };
+        assert_eq!(breach(&["chunked"]), None);
+        assert_eq!(breach(&["Chunked"]), None);
+        for codings in [&["gzip, chunked"][..], &["gzip", "chunked"], &["chunked", "chunked"]] {
+            assert_eq!(breach(codings), Some(Breach::Coded), "{codings:?}");
+        }
     }
 
     #[test]

@@ -86,8 +86,8 @@ impl Site {
     ) -> Result<Response<Payload>, Wait> {
         let request = &head.request;
         let (mut answer, mut stamp) = self.answer(request, ends, form.now, patience);
-        if !head.fits() {
-            answer = Answer::Reply(Reply::refusal(Status::HeadTooLarge));
+        if let Some(breach) = head.breach() {
+            answer = Answer::Reply(Reply::refusal(breach.status()));
         }
         if matches!(answer, Answer::Wait)
             && let Some(role) = self.terms.borrow().role_of(&ends.caller).cloned()

@@ -39,10 +39,12 @@ impl fmt::Debug for MetricsSite {
 
 impl MetricsSite {
     pub(super) fn respond(&self, head: &Head<'_>, ends: &Ends, form: Form) -> Response<Payload> {
-        let page = match self.report.get() {
-            _ if !head.fits() => Page::empty(431),
-            None => Page::empty(503),
-            Some(report) => scrape::answer(&head.request, &self.names.borrow(), ends.local, report),
+        let page = match (head.breach(), self.report.get()) {
+            (Some(breach), _) => Page::empty(breach.status().code()),
+            (None, None) => Page::empty(503),
+            (None, Some(report)) => {
+                scrape::answer(&head.request, &self.names.borrow(), ends.local, report)
+            }
         };
         render(page, form)
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::role::ServedRole;
 use crate::clock::BootTime;
 
-/// For each thing that a request waits for: SDKs give up between 500 ms and a
-/// second (F15, clients need an answer within 450 ms).
+/// The usual length of a wait: SDKs give up between 500 ms and a second (F15, clients
+/// need an answer within 450 ms).
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What a request may still wait for.

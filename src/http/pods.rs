@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::head::Head;
+use super::head::{Breach, Head};
 use super::mould::{Mould, Stamp};
 use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
@@ -69,11 +69,12 @@ impl PodSite {
         form: Form,
         patience: Patience,
     ) -> Result<Response<Payload>, Wait> {
-        let asked = Request { head: head.request, authorization: head.authorization };
-        let reply = if head.fits() {
-            self.reply(&asked, ends, form.now, patience)?
-        } else {
-            Reply::Refusal(Refusal::HEAD_TOO_LARGE)
+        let (authorization, query) = (head.authorization, head.query);
+        let asked = Request { head: head.request, authorization, query };
+        let reply = match head.breach() {
+            None => self.reply(&asked, ends, form.now, patience)?,
+            Some(Breach::TooLarge) => Reply::Refusal(Refusal::HEAD_TOO_LARGE),
+            Some(Breach::Coded) => Reply::Refusal(Refusal::MALFORMED),
         };
         Ok(render(&reply, form))
     }

@@ -2,7 +2,8 @@
 //!
 //! What breaks HTTP it refuses before anybody is asked, with header fields of
 //! its own choice. On IMDS such a reply is one of ours too: clouds are told
-//! apart by `Server` (F2), and fields have an order (F5).
+//! apart by `Server` (F2), and fields have an order (F5). And what it answers to
+//! HTTP/1.0 is HTTP/1.1 as all else is (H0a).
 
 use std::io;
 use std::pin::Pin;
@@ -29,6 +30,10 @@ const OWN: [(&[u8], Status); 2] = [
     ),
 ];
 
+/// How hyper begins what it answers to HTTP/1.0.
+const OLD: &[u8] = b"HTTP/1.0 ";
+const NEW: &[u8] = b"HTTP/1.1 ";
+
 /// A stream for hyper.
 pub(super) struct Wire {
     stream: TokioIo<TcpStream>,
@@ -44,10 +49,16 @@ impl Wire {
         Self { stream: TokioIo::new(stream), clock }
     }
 
-    /// What to write instead of this, if anything.
+    /// What to write instead of this refusal of hyper's, if it is one.
     fn in_our_words(&self, text: &[u8]) -> Option<Vec<u8>> {
         let (_, status) = OWN.into_iter().find(|(start, _)| text.starts_with(start))?;
         Some(refusal(status, self.clock.as_ref()?.now()))
+    }
+
+    /// The same in another version, and of the same length.
+    fn as_of_today(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let rest = text.strip_prefix(OLD)?;
+        self.clock.is_some().then(|| [NEW, rest].concat())
     }
 }
 
@@ -68,7 +79,8 @@ impl Write for Wire {
         text: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some(ours) = self.in_our_words(text) else {
-            return Pin::new(&mut self.stream).poll_write(context, text);
+            let ours = self.as_of_today(text);
+            return Pin::new(&mut self.stream).poll_write(context, ours.as_deref().unwrap_or(text));
         };
         // Whatever is left over is lost: it is short, and the last on its connection.
         ready!(Pin::new(&mut self.stream).poll_write(context, &ours))?;

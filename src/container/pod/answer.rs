@@ -71,6 +71,10 @@ fn decide(request: &Request<'_>, view: &View<'_>) -> Result<Answer, Refusal> {
     if request.head.path != "/v1/credentials" {
         return Err(Refusal::NOT_FOUND);
     }
+    // Older HTTP need not name anybody, but the agent wants its address (K4).
+    if request.head.http_10 && matches!(request.head.host, Field::Absent) {
+        return Err(Refusal::FOREIGN);
+    }
     guard::host(&request.head, view.names, view.local).map_err(|status| match status {
         Status::Forbidden => Refusal::FOREIGN,
         _ => Refusal::MALFORMED,

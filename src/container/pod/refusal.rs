@@ -23,7 +23,8 @@ macro_rules! upstream {
 
 impl Refusal {
     pub(super) const NOT_FOUND: Self = Self::of(404, "404 page not found");
-    pub(super) const MALFORMED: Self = Self::of(400, "400 Bad Request");
+    /// What Go's server refuses by itself.
+    pub const MALFORMED: Self = Self::of(400, "400 Bad Request");
     pub(super) const FOREIGN: Self = Self::of(
         403,
         "Access Denied. Called agent through invalid address, please use either \

@@ -137,7 +137,7 @@ impl World {
             fetches: self.waits,
             patient: self.waits,
         };
-        answer(&Request { head, authorization }, &view)
+        answer(&Request { head, authorization, query: None }, &view)
     }
 
     fn shown(&self, token: &str) -> Answer {
@@ -199,6 +199,11 @@ fn k4_the_checks_come_in_the_order_of_the_agent() {
     assert_eq!(text(world.shown(&late)), failed);
     let early = world.cluster.token(&json!({"nbf": START.wall.as_second() + 1}));
     assert_eq!(text(world.shown(&early)), failed);
+    let endless = world.cluster.token(&json!({"exp": null}));
+    assert_eq!(text(world.shown(&endless)), failed);
+    // Times come before the signature, whatever that is.
+    let (signed, _) = late.rsplit_once('.').unwrap();
+    assert_eq!(text(world.shown(&format!("{signed}.signature!"))), failed);
 }
 
 #[test]

@@ -35,6 +35,17 @@ fn s9_one_path_has_many_spellings() {
 }
 
 #[test]
+fn s9_an_id_in_the_query_is_the_secret_of_a_path() {
+    let world = World::new();
+    let secret = world.path.rsplit('/').next().unwrap();
+    let told = |query: &str| world.told(&Request { query: Some(query), ..bare("/v1/credentials") });
+    assert_eq!(told(&format!("a=b&id={secret}")).0, 200);
+    is(told("id=guess"), 400, "InvalidIdInRequest");
+    is(told("id="), 400, "NoIdInRequest");
+    is(told("id"), 401, "Unauthorized");
+}
+
+#[test]
 fn s5_a_missing_or_wrong_secret_is_401_whatever_is_asked() {
     let world = World::new();
     let secret = world.secret.expose();

@@ -153,5 +153,6 @@ fn bare(path: &str) -> Request<'_> {
             expects: false,
         },
         authorization: Field::Absent,
+        query: None,
     }
 }
