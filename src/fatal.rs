@@ -61,11 +61,14 @@ impl Fatal {
     }
 }
 
+/// What parts a message from its hint for people.
+pub const HINT: &str = "\nhint: ";
+
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
+            Some(hint) => write!(f, "{HINT}{hint}"),
             None => Ok(()),
         }
     }

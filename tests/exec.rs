@@ -200,6 +200,31 @@ fn without_a_daemon_one_is_there_for_as_long_as_the_command_runs() {
 }
 
 #[test]
+fn without_a_daemon_a_table_of_the_settings_is_a_role_too() {
+    let sts = Sts::start(sessions_of(3600));
+    let table = |name: &str| {
+        format!(
+            "[role.{name}]\nrole_arn = \"arn:aws:iam::123456789012:role/{name}\"\n\
+             source_profile = \"me\"\nregion = \"eu-central-1\"\nprotected = true\n"
+        )
+    };
+    // Listeners and callers are no matter of a daemon for one process.
+    let settings = format!(
+        "listen = [{{ address = \"127.0.0.1:0\", role = \"ops\" }}]\n\
+         [sts]\nendpoint_url = \"{}\"\n{}{}[[access]]\nroles = []\n",
+        sts.emulator.endpoint_url(),
+        table("ops"),
+        table("team"),
+    );
+    let home = Home::new().with_credentials(&stand::keys("me")).with_settings(&settings);
+    let running = Running::start(&home, &["team"], &[]);
+    let answer = running.ask();
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    assert_eq!(answer.json()["RoleArn"], "arn:aws:iam::123456789012:role/team");
+    running.end();
+}
+
+#[test]
 fn nothing_is_left_where_both_were_killed_once_somebody_comes_again() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts);

@@ -54,6 +54,8 @@ fn prometheus_reads_the_metrics_and_a_probe_whether_clients_get_credentials() {
     assert_eq!((probe("/health").status, probe("/health/dev").status), (200, 200));
     assert_eq!(probe("/health").json()["state"], "fresh");
     assert_eq!((probe("/health/ops").status, probe("/").status), (404, 404));
+    let found = verb(&home, &["doctor", "--offline"]).well();
+    assert!(found.contains(&format!("http://{metrics} has metrics")), "{found}");
     verb(&home, &["lock"]).well();
     assert_eq!(probe("/health").status, 503);
     assert_eq!(probe("/health").json()["state"], "locked");

@@ -12,7 +12,7 @@ use super::inputs::{Found, Sources};
 use super::{no_log, start_log};
 use crate::config::{Environment, Log};
 use crate::daemon::{Company, Daemon};
-use crate::fatal::{Exit, Fatal};
+use crate::fatal::{Exit, Fatal, HINT};
 use crate::log::Output;
 use crate::sys::detach::{self, Side, Word};
 use crate::sys::state::PassingDirectory;
@@ -48,7 +48,7 @@ pub(super) fn main(
         Side::Shell(waiting) => {
             // The daemon has its own; this process must not hold what that one lets go.
             drop(daemon);
-            Ok(report(waiting.word(), log.file.as_deref()))
+            report(waiting.word(), log.file.as_deref())
         }
         Side::Daemon(herald) => {
             logging.switch(&output);
@@ -70,16 +70,24 @@ pub(super) fn main(
     }
 }
 
-/// Passes on what the daemon said of its start.
-fn report(word: Option<Word>, log: Option<&Path>) -> ExitCode {
+/// Passes on what the daemon said of its start; what went wrong, in the form that was asked for.
+fn report(word: Option<Word>, log: Option<&Path>) -> Result<ExitCode, Fatal> {
     let log = log.map(|path| format!("\nlog: {}", path.display())).unwrap_or_default();
     let word = word.unwrap_or_else(|| {
         let died = "the daemon died before it served; its last words are in the log";
         Word::from(&Fatal::new(Exit::Bug, died))
     });
+    let text = word.text + &log;
+    if let Some(exit) = Exit::of(word.code.into()) {
+        let fatal = |message: &str| Fatal::new(exit, message);
+        return Err(match text.split_once(HINT) {
+            Some((message, hint)) => fatal(message).hint(hint),
+            None => fatal(&text),
+        });
+    }
     // A closed standard error takes nothing from the exit code.
-    let _ = writeln!(io::stderr(), "assumed: {}{log}", word.text);
-    ExitCode::from(word.code)
+    let _ = writeln!(io::stderr(), "assumed: {text}");
+    Ok(ExitCode::from(word.code))
 }
 
 fn cannot(error: &io::Error) -> Fatal {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::reach::{Daemon, serving};
+use super::reach::{Daemon, private};
 use super::{Globals, give};
 use crate::control::Refusal;
 use crate::environment::SERVICE_MANAGER;
@@ -17,14 +17,14 @@ use crate::sys::state::PassingDirectory;
 /// How the names of its state directories begin.
 const PREFIX: &str = "assumed-exec-";
 
-/// Starts it, and waits until it serves; `profile` is what it serves.
+/// Starts it, and waits until it serves; `role` is what it serves.
 pub(super) fn start(
-    profile: Option<&str>,
+    role: Option<&str>,
     narrowing: Option<&Narrowing>,
     globals: &Globals,
 ) -> Result<Daemon, Fatal> {
     if let Some(narrowing) = narrowing {
-        judge(profile, narrowing, globals)?;
+        judge(role, narrowing, globals)?;
     }
     let cannot =
         |error: io::Error| Fatal::new(Exit::Unavailable, format!("cannot start a daemon: {error}"));
@@ -34,7 +34,7 @@ pub(super) fn start(
     let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
     command.arg("run").arg("--daemon").arg("--for-process").arg(std::process::id().to_string());
     command.arg("--state-dir").arg(&folder).arg("--control").arg(&socket);
-    let flags = [("--profile", profile.map(PathBuf::from)), ("--config", globals.config.clone())];
+    let flags = [("--role", role.map(PathBuf::from)), ("--config", globals.config.clone())];
     for (flag, value) in flags {
         if let Some(value) = value {
             command.arg(flag).arg(value);
@@ -57,16 +57,16 @@ pub(super) fn start(
     let said = said.trim().trim_start_matches("assumed: ");
     let exit = ended.status.code().and_then(Exit::of).unwrap_or(Exit::Unavailable);
     let fatal = Fatal::new(exit, format!("no daemon runs, and none could be started:\n{said}"));
-    Err(match (exit, profile) {
+    Err(match (exit, role) {
         (Exit::Settings, None) => fatal.hint("name a profile: assumed exec NAME -- ..."),
         _ => fatal,
     })
 }
 
 /// Nobody logs in to be told afterwards that it was in vain.
-fn judge(profile: Option<&str>, narrowing: &Narrowing, globals: &Globals) -> Result<(), Fatal> {
+fn judge(role: Option<&str>, narrowing: &Narrowing, globals: &Globals) -> Result<(), Fatal> {
     // What is wrong with the settings is the daemon's to tell.
-    let Ok(found) = serving(profile, globals).read() else { return Ok(()) };
+    let Ok(found) = private(role, globals).read() else { return Ok(()) };
     let Some(role) = found.settings.roles.first() else { return Ok(()) };
     let judged = role.source.narrowed(narrowing).map(drop);
     judged.map_err(|unfit| Refusal::unnarrowable(&role.name, unfit).into())

@@ -117,6 +117,13 @@ pub(super) fn serving(profile: Option<&str>, globals: &Globals) -> Sources {
     Sources::new(overrides, globals.config.as_deref(), false)
 }
 
+/// The same, for a daemon that serves one process this role.
+pub(super) fn private(role: Option<&str>, globals: &Globals) -> Sources {
+    let role = role.map(str::to_owned);
+    let overrides = Overrides { role, alone: true, ..globals.overrides(None) };
+    Sources::new(overrides, globals.config.as_deref(), false)
+}
+
 /// Writes data; whoever closed the pipe has seen enough.
 pub(super) fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());

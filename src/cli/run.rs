@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::inputs::{self, Sources};
 use super::{Globals, detached, start_log};
-use crate::config::{Listen, Overrides};
+use crate::config::Overrides;
 use crate::daemon::{Company, Daemon};
 use crate::fatal::{Exit, Fatal};
 use crate::sys::supervisor::{Misfit, Supervisor};
@@ -55,6 +55,9 @@ pub(super) struct Choice {
     /// Go into the background once the first credentials are served
     #[arg(long)]
     daemon: bool,
+    /// Serve this role alone, by its table or its profile
+    #[arg(long, value_name = "ROLE", hide = true)]
+    role: Option<String>,
     /// Serve this process alone, on the container endpoint, and end with it
     #[arg(long, value_name = "PID", hide = true)]
     for_process: Option<u32>,
@@ -72,10 +75,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
         detached::permitted(sources.environment())?;
     }
     let supervisor = Supervisor::of(sources.environment()).map_err(|misfit| unfit(&misfit))?;
-    let mut found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
-    if for_process.is_some() {
-        found.settings.listen = vec![Listen::for_consumers()];
-    }
+    let found = sources.read().map_err(|mistakes| inputs::wrong(&mistakes))?;
     let pid_file = pid_file.map(|path| sources.absolute(&path));
     if detaches {
         return detached::main(sources, found, pid_file, for_process);
@@ -108,6 +108,8 @@ impl Choice {
     fn overrides(self, globals: &Globals) -> Overrides {
         Overrides {
             profile: self.profile,
+            role: self.role,
+            alone: self.for_process.is_some(),
             role_arn: self.role_arn,
             source_profile: self.source_profile,
             external_id: self.external_id,

@@ -74,6 +74,9 @@ impl<'a> Desk<'a> {
     /// What flags name; `None` where they name nothing.
     fn of_command_line(self) -> Option<Result<Draft<'a>, Mistake>> {
         let flags = &self.inputs.overrides;
+        if let Some(name) = &flags.role {
+            return Some(self.of_name(Setting::flag("ROLE", name)));
+        }
         match (&flags.role_arn, &flags.profile) {
             (Some(_), Some(_)) => {
                 Some(Err(Mistake::new("a role, but --profile names one as well")
@@ -127,6 +130,14 @@ impl<'a> Desk<'a> {
             keys.set("role_session_name", name);
         }
         Some(Draft { name: None, section: None, table: None, keys })
+    }
+
+    /// A role of the settings file, else one of the shared config file.
+    fn of_name(self, named: Setting<'a>) -> Result<Draft<'a>, Mistake> {
+        match self.tables().find(|(name, _)| *name == named.text) {
+            Some((name, item)) => Self::of_table(name, item),
+            None => self.of_profile(named),
+        }
     }
 
     fn of_profile(self, named: Setting<'a>) -> Result<Draft<'a>, Mistake> {

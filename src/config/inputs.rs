@@ -12,6 +12,11 @@ use crate::secret::Secret;
 pub struct Overrides {
     /// `--profile`
     pub profile: Option<String>,
+    /// The only role to serve, by its table in the settings file or else its profile.
+    pub role: Option<String>,
+    /// One process is served, on the container endpoint: what the settings say of
+    /// listeners, callers and pods is about others.
+    pub alone: bool,
     /// `--role-arn`
     pub role_arn: Option<String>,
     /// `--source-profile`

@@ -114,7 +114,8 @@ pub(super) fn find(
         let twice = |(other, _): &Found<'_>| other.address == own.address;
         // Port 0 is another one each time.
         if own.address.port() != 0 && found.iter().take(index).any(twice) {
-            mistakes.push(setting.mistake(format!("{} comes twice", own.address)));
+            let mistake = setting.mistake(format!("{} comes twice", own.address));
+            mistakes.push(mistake.hint("leave one of them out, or give it a port of its own"));
         }
     }
     let open = |(listen, _): &&Found<'_>| listen.allow_from.iter().any(Cidr::holds_everybody);

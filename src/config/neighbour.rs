@@ -9,8 +9,9 @@ use super::listen::Listen;
 use super::mistake::Mistake;
 use super::role_keys::Keys;
 use super::setting::Setting;
+use super::settings::{RoleSettings, Settings};
 use super::values;
-use crate::sts::request::{Base, EndpointKind};
+use crate::sts::request::{Base, EndpointKind, Start};
 
 /// The base behind a `credential_source` with an endpoint.
 pub(super) fn base(source: Setting<'_>, endpoint: Option<Setting<'_>>) -> Result<Base, Mistake> {
@@ -49,6 +50,29 @@ pub(super) fn check(endpoint: Setting<'_>, listeners: &[Listen]) -> Result<(), M
             .hint("name the endpoint that has the credentials; this one would ask itself"))
     } else {
         Ok(())
+    }
+}
+
+/// The same for all roles, where a service manager passed the listeners.
+///
+/// # Errors
+/// Where a role would ask this daemon for the credentials that it needs itself.
+pub fn check_passed(settings: &Settings) -> Result<(), Mistake> {
+    let own = |url: &str| settings.listen.iter().any(|listen| leads_to(url, listen.address));
+    let loops = |role: &&RoleSettings| match &role.source.start {
+        Start::Base(base) | Start::Session(base, _) | Start::Federation(base, _) => {
+            matches!(base, Base::Endpoint { url, .. } if own(url))
+        }
+        Start::WebIdentity(_) | Start::Saml(_) => false,
+    };
+    match settings.roles.iter().find(loops) {
+        None => Ok(()),
+        Some(role) => Err(Mistake::new(format!(
+            "role {}: its endpoint is one of this daemon's own listeners",
+            role.name
+        ))
+        .key("credential_source_endpoint")
+        .hint("name the endpoint that has the credentials; this one would ask itself")),
     }
 }
 

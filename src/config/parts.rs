@@ -73,7 +73,12 @@ pub(super) fn policies(
             Some(arn)
         })
         .collect();
-    Some(Policies { inline: inline?, managed: managed.into_iter().collect::<Option<_>>()? })
+    let (inline, managed) = (inline?, managed.into_iter().collect::<Option<Vec<_>>>()?);
+    let text = inline.as_ref().and_then(PolicySource::text);
+    if let Some(last) = listed.last().copied().or_else(|| keys.get("policy")) {
+        mistakes.note(Policies::fit(text, &managed).map_err(|wrong| last.malformed(&wrong)));
+    }
+    Some(Policies { inline, managed })
 }
 
 /// A mistake where the ARN that a setting holds lies in another partition than the role.

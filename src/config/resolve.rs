@@ -1,6 +1,5 @@
 //! From inputs to settings: flags over environment over file over profile.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access;
@@ -10,9 +9,11 @@ use super::draft::{Desk, Draft, role_flags};
 use super::endpoint;
 use super::events::Events;
 use super::file::{Document, Item, Table};
+use super::imds;
 use super::inputs::Inputs;
 use super::listen;
 use super::locale::Locale;
+use super::log::Log;
 use super::metadata::{self, Metadata};
 use super::mistake::{Mistake, Mistakes, Warning};
 use super::neighbour;
@@ -22,11 +23,10 @@ use super::profile::Profiles;
 use super::role_keys::Keys;
 use super::sandbox::Sandbox;
 use super::setting::Setting;
-use super::settings::{Log, RoleSettings, Settings};
+use super::settings::{RoleSettings, Settings};
 use super::state_dir::state_dir;
 use super::values;
 use crate::environment::ProfilePaths;
-use crate::imds::{HttpEndpoint, HttpTokens, Options};
 use crate::role::{Region, RoleArn};
 use crate::sts::request::{Source, Start, Timeouts};
 
@@ -73,19 +73,24 @@ struct Resolution<'a> {
 
 impl<'a> Resolution<'a> {
     fn settings(&mut self) -> Option<Settings> {
-        let roles = self.roles();
-        let served = roles.as_ref().map(|roles| roles.iter().map(|role| &*role.name).collect());
-        let served: Option<Vec<&str>> = served;
+        let (roles, names) = self.roles();
+        let served: Option<Vec<&str>> =
+            names.as_ref().map(|names| names.iter().map(String::as_str).collect());
         let (mistakes, warnings) = (&mut self.mistakes, &mut self.warnings);
         let served = served.as_deref();
-        let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
-        let access = access::find(self.document, &listen, served, mistakes, warnings);
-        let pods = pod::find(&self.inputs.environment, self.document, served, mistakes);
+        let (listen, access, pods) = if self.inputs.overrides.alone {
+            (vec![listen::Listen::for_consumers()], Vec::new(), Vec::new())
+        } else {
+            let listen = listen::find(self.inputs, self.document, served, mistakes, warnings);
+            let access = access::find(self.document, &listen, served, mistakes, warnings);
+            let pods = pod::find(&self.inputs.environment, self.document, served, mistakes);
+            (listen, access, pods)
+        };
         for endpoint in std::mem::take(&mut self.neighbours) {
             self.mistakes.note(neighbour::check(endpoint, &listen));
         }
         let hosts = self.hosts();
-        let log = self.log();
+        let log = Log::read(self.inputs, self.document, &mut self.mistakes);
         let state_dir = self.mistakes.note(state_dir(self.inputs, self.document))?;
         let control = Control::read(self.inputs, self.document, &state_dir, &mut self.warnings);
         Some(Settings {
@@ -97,7 +102,7 @@ impl<'a> Resolution<'a> {
             listen,
             state_dir,
             control,
-            imds: self.imds(),
+            imds: imds::options(self.document),
             hosts,
             ready_timeout: self.span("ready_timeout").unwrap_or(READY_TIMEOUT),
             events: Events::read(self.document),
@@ -108,17 +113,38 @@ impl<'a> Resolution<'a> {
         })
     }
 
-    /// All of them, the active one first; `None` where any of them is wrong.
-    fn roles(&mut self) -> Option<Vec<RoleSettings>> {
+    /// All of them, the active one first, where none is wrong; and their names as far as
+    /// these are known all the same.
+    fn roles(&mut self) -> (Option<Vec<RoleSettings>>, Option<Vec<String>>) {
         let desk = Desk { inputs: self.inputs, document: self.document, profiles: self.profiles };
+        let before = self.mistakes.iter().count();
         let drafts = desk.drafts(&mut self.mistakes);
+        let complete = self.mistakes.iter().count() == before;
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
-        let mut roles = roles.into_iter().collect::<Option<Vec<_>>>()?;
-        let place = self.active(&roles)?;
-        if let Some(up_to) = roles.get_mut(..=place) {
+        let called = |(draft, role): (&Draft<'_>, &Option<RoleSettings>)| {
+            draft.name.map(str::to_owned).or_else(|| Some(role.as_ref()?.name.clone()))
+        };
+        let names = drafts.iter().zip(&roles).map(called).collect::<Option<Vec<_>>>();
+        let names = names.filter(|_| complete);
+        let Some(mut roles) = roles.into_iter().collect::<Option<Vec<_>>>() else {
+            self.judge_active(names.as_deref());
+            return (None, names);
+        };
+        let place = self.active(&roles);
+        if let Some(up_to) = place.and_then(|place| roles.get_mut(..=place)) {
             up_to.rotate_right(1);
         }
-        Some(roles)
+        (place.map(|_| roles), names)
+    }
+
+    /// Whether `active` names one of them, where more than that cannot be told.
+    fn judge_active(&mut self, names: Option<&[String]>) {
+        if let (Some(named), Some(names)) = (self.named_active(), names)
+            && !names.iter().any(|name| name == named.text)
+        {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            self.mistakes.push(listen::not_served(named, &names));
+        }
     }
 
     fn role(&mut self, draft: &Draft<'a>) -> Option<RoleSettings> {
@@ -155,8 +181,7 @@ impl<'a> Resolution<'a> {
         let endpoint = endpoint::find(&locale, asked, mistakes, warnings)?;
         let timeouts = self.timeouts(&draft.keys);
         let metadata = self.metadata(draft.table, &region);
-        let says =
-            |key| draft.table.and_then(|table| table.get(key)).is_some_and(|it| it.text == "true");
+        let [eager, protected] = ["eager", "protected"].map(|key| self.flag(&draft.keys, key));
         let name = draft.name.map(str::to_owned);
         let Calls { start, hops, identity } = chain.calls?;
         Some(RoleSettings {
@@ -166,8 +191,8 @@ impl<'a> Resolution<'a> {
             account: identity.account,
             region,
             metadata,
-            eager: says("eager"),
-            protected: says("protected"),
+            eager,
+            protected,
             source: Source {
                 start,
                 hops,
@@ -181,6 +206,16 @@ impl<'a> Resolution<'a> {
         })
     }
 
+    /// Whether a key says yes, in a profile as in a table.
+    fn flag(&mut self, keys: &Keys<'_>, key: &str) -> bool {
+        let Some(setting) = keys.get(key) else { return false };
+        if !["true", "false"].contains(&setting.text) {
+            self.mistakes
+                .push(setting.mistake("not true or false").hint("write true, or leave it out"));
+        }
+        setting.text == "true"
+    }
+
     fn refuse_idle_flags(&mut self) {
         for (_, flag) in role_flags(self.inputs) {
             self.mistakes.push(
@@ -190,11 +225,21 @@ impl<'a> Resolution<'a> {
         }
     }
 
+    /// What `active` says, unless a flag chooses.
+    fn named_active(&self) -> Option<Setting<'a>> {
+        let flags = &self.inputs.overrides;
+        let chosen =
+            [&flags.profile, &flags.role_arn, &flags.role].into_iter().any(Option::is_some);
+        self.document.get("active").filter(|_| !chosen)
+    }
+
     /// Which of them listeners without a role of their own serve at first.
     fn active(&mut self, roles: &[RoleSettings]) -> Option<usize> {
-        let flags = &self.inputs.overrides;
-        let chosen_by_flag = flags.profile.is_some() || flags.role_arn.is_some();
-        let Some(named) = self.document.get("active").filter(|_| !chosen_by_flag) else {
+        if self.inputs.overrides.role.is_some() {
+            // The only one there is, and protected from others, of whom there are none.
+            return Some(0);
+        }
+        let Some(named) = self.named_active() else {
             let first = roles.iter().position(|role| !role.protected);
             if first.is_none() && !roles.is_empty() {
                 self.mistakes.push(
@@ -262,27 +307,6 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn imds(&self) -> Options {
-        let usual = Options::default();
-        let says = |path, word: &str| self.document.get(path).map(|setting| setting.text == word);
-        Options {
-            http_endpoint: match says("imds.http_endpoint", "disabled") {
-                Some(true) => HttpEndpoint::Disabled,
-                _ => HttpEndpoint::Enabled,
-            },
-            http_tokens: match says("imds.http_tokens", "optional") {
-                Some(true) => HttpTokens::Optional,
-                _ => HttpTokens::Required,
-            },
-            hop_limit: self
-                .document
-                .get("imds.http_put_response_hop_limit")
-                .and_then(|limit| limit.text.parse().ok())
-                .unwrap_or(usual.hop_limit),
-            account_id: says("imds.account_id", "true").unwrap_or(usual.account_id),
-        }
-    }
-
     fn hosts(&mut self) -> Vec<String> {
         let named = self.document.list("imds.hosts").iter().filter_map(Item::setting);
         named
@@ -291,23 +315,6 @@ impl<'a> Resolution<'a> {
                 self.mistakes.note(name).map(str::to_owned)
             })
             .collect()
-    }
-
-    fn log(&mut self) -> Option<Log> {
-        let flags = &self.inputs.overrides;
-        let flag = |name, text: &'a Option<String>| Some(Setting::flag(name, text.as_deref()?));
-        let level =
-            flag("--log-level", &flags.log_level).or_else(|| self.document.get("log.level"));
-        let format =
-            flag("--log-format", &flags.log_format).or_else(|| self.document.get("log.format"));
-        let level = self.mistakes.note(level.map(|level| level.parse()).transpose());
-        let format = self.mistakes.note(format.map(|format| format.parse()).transpose());
-        let file = self.document.get("log.file").map(|file| PathBuf::from(file.text));
-        Some(Log {
-            level: level?.unwrap_or_default(),
-            format: format?.unwrap_or_default(),
-            file: flags.log_file.clone().or(file),
-        })
     }
 
     /// A number whose bounds the file's reader has checked.

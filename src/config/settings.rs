@@ -1,19 +1,19 @@
 //! The settings as the daemon uses them: complete, checked, nothing left to parse.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::access::AccessRule;
 use super::control::Control;
 use super::events::Events;
 use super::listen::Listen;
+use super::log::Log;
 use super::metadata::Metadata;
 use super::mistake::Warning;
 use super::pod::PodRule;
 use super::sandbox::Sandbox;
 use crate::imds::Options;
-use crate::role::{AccountId, Malformed, Region, RoleArn, RoleName};
+use crate::role::{AccountId, Region, RoleArn, RoleName};
 use crate::sts::request::Source;
 
 /// Everything that the daemon was told, or would do untold.
@@ -82,73 +82,4 @@ pub struct RoleSettings {
     pub protected: bool,
     /// Everything that goes into its calls.
     pub source: Source,
-}
-
-/// How the daemon logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Log {
-    /// The least that is said.
-    pub level: LogLevel,
-    /// In which form.
-    pub format: LogFormat,
-    /// Instead of standard error.
-    pub file: Option<PathBuf>,
-}
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
-}
-
-impl FromStr for LogLevel {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        match text {
-            "error" => Ok(Self::Error),
-            "warn" => Ok(Self::Warn),
-            "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
-            "trace" => Ok(Self::Trace),
-            _ => Err(Malformed {
-                expected: "a log level",
-                why: "known ones are error, warn, info, debug and trace",
-            }),
-        }
-    }
-}
-
-/// In which form it is said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// An object a line.
-    Json,
-    /// Fields, to the systemd journal itself.
-    Journal,
-}
-
-impl FromStr for LogFormat {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            "journal" => Ok(Self::Journal),
-            _ => Err(Malformed {
-                expected: "a log format",
-                why: "known ones are text, json and journal",
-            }),
-        }
-    }
 }

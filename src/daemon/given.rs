@@ -18,10 +18,10 @@ struct Socket {
 }
 
 impl Given {
-    pub(super) fn new(imds: Vec<TcpListener>, container: Vec<TcpListener>) -> io::Result<Self> {
-        let kind = |kind| move |listener| (kind, listener);
-        let imds = imds.into_iter().map(kind(ListenKind::Imds));
-        let all = imds.chain(container.into_iter().map(kind(ListenKind::Container)));
+    pub(super) fn new(given: [(ListenKind, Vec<TcpListener>); 4]) -> io::Result<Self> {
+        let all = given.into_iter().flat_map(|(kind, listeners)| {
+            listeners.into_iter().map(move |listener| (kind, listener))
+        });
         all.map(|(kind, listener)| Ok(Socket { kind, address: listener.local_addr()?, listener }))
             .collect::<io::Result<_>>()
             .map(Self)

@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub use orders::{Order, Orders, Reply};
 pub use reading::Reread;
 
-use crate::config::{ListenKind, Settings};
+use crate::config::{self, ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};
 use crate::log::Logging;
 use crate::store::register::Register;
@@ -112,9 +112,18 @@ impl Daemon {
         let (state, key) = start::open_state(&settings, &supervisor)?;
         let register = consumers::register(state.as_ref())?;
         let Supervisor { notify, sockets, .. } = supervisor;
-        let Activation { imds, container, control, kept } = sockets;
-        let given = Given::new(imds, container).map_err(|error| start::unwatched(&error))?;
+        let Activation { imds, container, pods, metrics, control, kept } = sockets;
+        let given = [
+            (ListenKind::Imds, imds),
+            (ListenKind::Container, container),
+            (ListenKind::PodIdentity, pods),
+            (ListenKind::Metrics, metrics),
+        ];
+        let given = Given::new(given).map_err(|error| start::unwatched(&error))?;
         given.settle(&mut settings);
+        config::check_passed(&settings).map_err(|mistake| {
+            Fatal::new(Exit::Settings, format!("the settings are wrong\n  {mistake}"))
+        })?;
         let bind = |listen| match given.socket(listen) {
             Some(Ok(socket)) => Ok(Bound::of(socket, listen.clone())),
             Some(Err(error)) => Err(start::unwatched(&error)),

@@ -8,7 +8,7 @@ use super::house::House;
 use super::listeners::Change;
 use super::reading::Read;
 use super::role;
-use crate::config::{Mistake, Mistakes, RoleSettings, Settings};
+use crate::config::{self, Mistake, Mistakes, RoleSettings, Settings};
 use crate::control::Event;
 use crate::log::Output;
 use crate::sys::detach;
@@ -23,9 +23,9 @@ struct Plan {
 impl House {
     /// Applies what was read, or says why not.
     pub(super) fn reload(&mut self, read: Read) {
-        let read = read.map(|mut settings| {
+        let read = read.and_then(|mut settings| {
             self.given.settle(&mut settings);
-            settings
+            Ok(config::check_passed(&settings).map(|()| settings)?)
         });
         let outcome = match read.and_then(|settings| self.plan(settings)) {
             Ok(plan) => Ok(self.apply(plan)),

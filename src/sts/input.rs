@@ -55,8 +55,10 @@ pub(super) fn policy(policies: &Policies) -> Result<Option<Secret>, Failure> {
         Some(PolicySource::Text(policy)) => Ok(Some(policy.text().clone())),
         Some(PolicySource::File(path)) => {
             let text = read(path, "policy_file")?;
-            let policy: SessionPolicy = text.expose().parse().map_err(|wrong| {
-                let wrong: crate::role::Malformed = wrong;
+            let judged = text.expose().parse().and_then(|policy: SessionPolicy| {
+                Policies::fit(Some(&policy), &policies.managed).map(|()| policy)
+            });
+            let policy = judged.map_err(|wrong| {
                 Failure::new(
                     Kind::NoBase,
                     format!("policy_file {} is not {}", path.display(), wrong.expected),

@@ -1,7 +1,7 @@
 //! Sockets that a service manager opened for this process: systemd
 //! (`sd_listen_fds(3)`), or launchd on macOS.
 //!
-//! Taken by name: `imds…`, `container…` and `control`, as `FileDescriptorName=`
+//! Taken by name: `imds…`, `container…`, `pod-identity…`, `metrics…` and `control`, as `FileDescriptorName=`
 //! of the socket unit has it, or the key in `Sockets`. A name that says nothing to
 //! us is an error, for a socket that nobody serves swallows its clients. The same way
 //! comes back what an earlier process had the service manager keep.
@@ -61,9 +61,9 @@ impl Unusable {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         if cfg!(target_os = "macos") {
-            "keys in Sockets are imds, container or control, each with SockType stream"
+            "keys in Sockets are imds, container, pod-identity, metrics or control, each with SockType stream"
         } else {
-            "FileDescriptorName= of the socket unit is imds, container or control, with Accept=no"
+            "FileDescriptorName= of the socket unit is imds, container, pod-identity, metrics or control, with Accept=no"
         }
     }
 }
@@ -75,6 +75,10 @@ pub struct Activation {
     pub imds: Vec<TcpListener>,
     /// For consumers of container credentials.
     pub container: Vec<TcpListener>,
+    /// For pods that show the token of their service account.
+    pub pods: Vec<TcpListener>,
+    /// For Prometheus and for probes.
+    pub metrics: Vec<TcpListener>,
     /// For orders.
     pub control: Option<UnixListener>,
     /// No socket: what was kept of MFA sessions, not looked at yet.
@@ -104,6 +108,8 @@ impl Activation {
                 SESSIONS => sorted.kept = Some(socket),
                 _ if name.starts_with("imds") => sorted.imds.push(tcp(&name, socket)?),
                 _ if name.starts_with("container") => sorted.container.push(tcp(&name, socket)?),
+                _ if name.starts_with("pod-identity") => sorted.pods.push(tcp(&name, socket)?),
+                _ if name.starts_with("metrics") => sorted.metrics.push(tcp(&name, socket)?),
                 _ => return Err(Unusable::Name(name)),
             }
         }
@@ -196,10 +202,13 @@ mod tests {
             ("container", tcp_socket()),
             ("control", control),
             ("imds-v6", tcp_socket()),
+            ("pod-identity", tcp_socket()),
+            ("metrics", tcp_socket()),
             (SESSIONS, tempfile::tempfile().unwrap().into()),
         ];
         let sorted = sorted(passed).unwrap();
         assert_eq!((sorted.imds.len(), sorted.container.len()), (2, 1));
+        assert_eq!((sorted.pods.len(), sorted.metrics.len()), (1, 1));
         assert!(sorted.control.is_some() && sorted.kept.is_some());
         let flags = rustix::io::fcntl_getfd(&sorted.imds[0]).unwrap();
         assert!(flags.contains(FdFlags::CLOEXEC), "no child inherits it");

@@ -17,6 +17,16 @@ const SELF: &str = concat!("User-Agent: assumed-doctor/", env!("CARGO_PKG_VERSIO
 
 /// Where SDKs ask that were told nothing.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
+/// What is asked for there, the status that is right, and what that means.
+type Door = (ListenKind, &'static str, u16, &'static str);
+
+/// Nobody gets credentials without a token of its own.
+const DOORS: [Door; 3] = [
+    (ListenKind::Container, "/v1/credentials/x", 401, "wants a token"),
+    (ListenKind::PodIdentity, "/v1/credentials", 400, "wants the token of a service account"),
+    (ListenKind::Metrics, "/metrics", 200, "has metrics"),
+];
+
 /// A listener on this host needs no longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Nobody else is waited for long.
@@ -29,10 +39,10 @@ pub(super) fn look(read: Option<&Found>, status: Option<&Status>, found: &mut Ve
             for listener in &status.listeners {
                 let address = reached_at(listener.address);
                 served.push(address);
-                found.push(if listener.kind == ListenKind::Imds.as_str() {
-                    metadata(address, listener.role.as_deref(), status)
-                } else {
-                    consumers(address)
+                let door = DOORS.into_iter().find(|(kind, ..)| kind.as_str() == listener.kind);
+                found.push(match door {
+                    Some(door) => knock(address, door),
+                    None => metadata(address, listener.role.as_deref(), status),
                 });
             }
         }
@@ -85,14 +95,12 @@ fn metadata(address: SocketAddr, own: Option<&str>, status: &Status) -> Finding 
     }
 }
 
-/// Nobody is served without a token of its own.
-fn consumers(address: SocketAddr) -> Finding {
-    let about = "container";
-    let get = format!(
-        "GET /v1/credentials/x HTTP/1.1\r\nHost: {address}\r\n{SELF}Connection: close\r\n\r\n"
-    );
+/// A listener of another kind than IMDS, by the answer to somebody who shows nothing.
+fn knock(address: SocketAddr, (kind, path, wanted, fine): Door) -> Finding {
+    let about = kind.as_str();
+    let get = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{SELF}Connection: close\r\n\r\n");
     match exchange(address, &get) {
-        Ok((401, _)) => Finding::ok(about, format!("http://{address} wants a token")),
+        Ok((code, _)) if code == wanted => Finding::ok(about, format!("http://{address} {fine}")),
         Ok((code, _)) => {
             Finding::fail(Exit::Unavailable, about, format!("http://{address} answers {code}"))
                 .hint("is it really the daemon that listens there?")

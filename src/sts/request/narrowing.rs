@@ -52,11 +52,7 @@ impl Narrowing {
         if managed.len() > PolicyArn::MOST {
             return Err(wrong("there are ten managed ones at most"));
         }
-        let plain = inline.as_ref().map_or(0, |policy| policy.text().expose().chars().count());
-        let named: usize = managed.iter().map(|arn| arn.as_str().chars().count()).sum();
-        if plain + named > SessionPolicy::LONGEST {
-            return Err(wrong("together they have 2048 characters at most"));
-        }
+        Policies::fit(inline.as_ref(), &managed)?;
         if read_only && (inline.is_some() || !managed.is_empty()) {
             return Err(wrong("beside another policy, read-only would allow what either allows"));
         }

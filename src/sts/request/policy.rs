@@ -53,6 +53,17 @@ pub enum PolicySource {
     File(PathBuf),
 }
 
+impl PolicySource {
+    /// The policy, where it is known before it is needed.
+    #[must_use]
+    pub const fn text(&self) -> Option<&SessionPolicy> {
+        match self {
+            Self::Text(policy) => Some(policy),
+            Self::File(_) => None,
+        }
+    }
+}
+
 impl PartialEq for PolicySource {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -127,6 +138,22 @@ pub struct Policies {
     pub inline: Option<PolicySource>,
     /// `PolicyArns`, ten at most.
     pub managed: Vec<PolicyArn>,
+}
+
+impl Policies {
+    /// Whether STS takes these together.
+    ///
+    /// # Errors
+    /// Where they have more than 2048 characters (A2).
+    pub fn fit(inline: Option<&SessionPolicy>, managed: &[PolicyArn]) -> Result<(), Malformed> {
+        let plain = inline.map_or(0, |policy| policy.text().expose().chars().count());
+        let named: usize = managed.iter().map(|arn| arn.as_str().chars().count()).sum();
+        if plain + named <= SessionPolicy::LONGEST {
+            return Ok(());
+        }
+        let why = "together they have 2048 characters at most";
+        Err(Malformed { expected: "session policies that STS takes", why })
+    }
 }
 
 #[cfg(test)]

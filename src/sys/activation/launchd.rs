@@ -8,7 +8,7 @@ use std::ptr;
 use super::Unusable;
 
 /// One of these may stand for many sockets, but launchd does not tell its names.
-const NAMES: [&CStr; 3] = [c"imds", c"container", c"control"];
+const NAMES: [&CStr; 5] = [c"imds", c"container", c"pod-identity", c"metrics", c"control"];
 
 unsafe extern "C" {
     fn launch_activate_socket(

@@ -65,7 +65,7 @@ fn flags_and_variables_that_say_what_cannot_be() {
         ),
         (
             dev("").flags(|flags| flags.listen = vec!["127.0.0.1:80".to_owned(); 2]),
-            "--listen: 127.0.0.1:80 comes twice",
+            "--listen: 127.0.0.1:80 comes twice\nhint: leave one of them out, or give it a port of its own",
         ),
         (
             dev("").variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "maybe"),
