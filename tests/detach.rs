@@ -147,6 +147,11 @@ fn a_refusal_ends_with_77_and_the_code_of_sts() {
     }
     assert_nothing_is_left(&home);
     assert!(log(&home).contains("AccessDenied"));
+    let told = shell(&home, &["--json"]).stderr;
+    let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(told["exit"], 77);
+    assert!(told["message"].as_str().unwrap().contains("AccessDenied"), "{told}");
+    assert!(told["hint"].as_str().unwrap().contains("assumed.log"), "{told}");
 }
 
 #[test]

@@ -215,6 +215,20 @@ fn a_socket_of_a_name_that_says_nothing_ends_the_start() {
 }
 
 #[test]
+fn a_base_behind_a_socket_that_was_passed_would_be_this_daemon_itself() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = format!(
+        "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nregion = eu-west-1\n\
+         credential_source = Ec2InstanceMetadata\ncredential_source_endpoint = http://{}\n",
+        socket.local_addr().unwrap()
+    );
+    let home = Home::new().with_config(&config).with_settings("listen = [\"127.0.0.1:0\"]\n");
+    let ended = Ended::of(with_socket(&home.command(&RUN), socket, "imds"));
+    assert_eq!(ended.code(), Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("credential_source_endpoint: role dev"), "{}", ended.stderr);
+}
+
+#[test]
 fn what_was_kept_by_somebody_else_is_refused_and_the_start_goes_on() {
     let sts = Sts::start(sessions_of(3600));
     let home = home(&sts).with_settings("listen = [\"127.0.0.1:0\"]\n");
