@@ -61,27 +61,35 @@ fn roles_that_cannot_be_served() {
             "config.toml:1:10: active: not a role that is served\n\
              hint: the one that is served is dev",
         ),
-        (
-            format!(
-                "{TABLE}policy = '{{\"Version\": \"{}\"}}'\npolicy_arns = [\"arn:aws:iam::aws:policy/{}\"]\n",
-                "x".repeat(1500),
-                "y".repeat(600),
-            ),
-            "config.toml:6:16: role.dev.policy_arns: not session policies that STS takes\n\
-             hint: together they have 2048 characters at most",
+    ]);
+}
+
+#[test]
+fn session_policies_that_are_too_much_together() {
+    told([(
+        format!(
+            "{TABLE}policy = '{{\"Version\": \"{}\"}}'\npolicy_arns = [\"arn:aws:iam::aws:policy/{}\"]\n",
+            "x".repeat(1500),
+            "y".repeat(600),
         ),
-        (
-            "active = \"prod\"\n[role.dev]\nrole_arn = \"nonsense\"\nsource_profile = \"base\"\n\
+        "config.toml:6:16: role.dev.policy_arns: not session policies that STS takes\n\
+             hint: together they have 2048 characters at most",
+    )]);
+}
+
+#[test]
+fn a_wrong_role_hides_no_mistake_about_names() {
+    told([(
+        "active = \"prod\"\n[role.dev]\nrole_arn = \"nonsense\"\nsource_profile = \"base\"\n\
              [[access]]\nrole = \"ops\"\n"
-                .to_owned(),
-            "config.toml:1:10: active: not a role that is served\n\
+            .to_owned(),
+        "config.toml:1:10: active: not a role that is served\n\
              hint: the one that is served is dev\n\
              config.toml:3:12: role.dev.role_arn: not a role ARN\n\
              hint: it has 20 to 2048 characters\n\
              config.toml:6:8: access.role: not a role that is served\n\
              hint: the one that is served is dev",
-        ),
-    ]);
+    )]);
 }
 
 #[test]
