@@ -94,7 +94,7 @@ impl ContainerSite {
         if let Answer::Wait(consumer) = &answer
             && let Some(served) = self.served(&self.terms.borrow(), consumer)
         {
-            return Err(Wait::for_outcome(served, now.boot));
+            return Err(served.wait(now.boot));
         }
         Ok(answer.into_reply())
     }

@@ -92,7 +92,7 @@ impl Site {
         if matches!(answer, Answer::Wait)
             && let Some(role) = self.terms.borrow().role_of(&ends.caller).cloned()
         {
-            return Err(Wait::for_outcome(role, form.now.boot));
+            return Err(role.wait(form.now.boot));
         }
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();

@@ -7,9 +7,6 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::role::ServedRole;
-use crate::clock::BootTime;
-
 /// The usual length of a wait: SDKs give up between 500 ms and a second (F15, clients
 /// need an answer within 450 ms).
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
@@ -36,11 +33,4 @@ pub(super) struct Wait {
     pub(super) over: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// With what patience to judge again.
     pub(super) left: Patience,
-}
-
-impl Wait {
-    /// For what comes of rotation, which is woken.
-    pub(super) fn for_outcome(role: ServedRole, now: BootTime) -> Self {
-        Self { over: Box::pin(role.next_outcome(now)), left: Patience::NONE }
-    }
 }

@@ -96,7 +96,7 @@ impl PodSite {
             }
             Answer::Wait(role) if patience.credentials => {
                 if let Some(served) = self.terms.borrow().roles.get(role).cloned() {
-                    return Err(Wait::for_outcome(served, now.boot));
+                    return Err(served.wait(now.boot));
                 }
             }
             _ => {}

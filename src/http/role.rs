@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::patience::PATIENCE;
+use super::patience::{PATIENCE, Patience, Wait};
 use crate::clock::BootTime;
 use crate::store::Store;
 
@@ -27,8 +27,12 @@ pub struct ServedRole {
 }
 
 impl ServedRole {
-    /// Wakes rotation and waits for what comes of it, until patience ends.
-    pub(super) async fn next_outcome(self, now: BootTime) {
+    /// For what comes of rotation, which is woken.
+    pub(super) fn wait(self, now: BootTime) -> Wait {
+        Wait { over: Box::pin(self.next_outcome(now)), left: Patience::NONE }
+    }
+
+    async fn next_outcome(self, now: BootTime) {
         let mut outcomes = self.store.subscribe();
         if (self.demand)(now) < PATIENCE {
             // Good or bad, the next answer tells it.
