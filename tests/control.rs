@@ -129,6 +129,7 @@ fn errors_have_a_code_a_message_and_a_hint() {
         assert_eq!(told.status, status, "{method} {path}: {told:?}");
         assert_eq!(told.json()["code"], code);
         assert!(!told.json()["message"].as_str().unwrap().is_empty());
+        assert!(told.json().as_object().unwrap().contains_key("hint"), "{told:?}");
     }
     let large = format!("{{\"role\":\"{}\"}}", "x".repeat(70_000));
     let told = ask(&socket(&home), "POST", "/v1/refresh", &large);

@@ -46,7 +46,6 @@ pub struct Refusal {
     /// A lower-case fragment without a period.
     pub message: String,
     /// What the reader can do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
