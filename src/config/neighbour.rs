@@ -13,6 +13,8 @@ use super::settings::{RoleSettings, Settings};
 use super::values;
 use crate::sts::request::{Base, EndpointKind, Start};
 
+const ELSEWHERE: &str = "name the endpoint that has the credentials; this one would ask itself";
+
 /// The base behind a `credential_source` with an endpoint.
 pub(super) fn base(source: Setting<'_>, endpoint: Option<Setting<'_>>) -> Result<Base, Mistake> {
     let Some(endpoint) = endpoint else {
@@ -45,9 +47,7 @@ pub(super) fn check_alone(keys: &Keys<'_>) -> Result<(), Mistake> {
 pub(super) fn check(endpoint: Setting<'_>, listeners: &[Listen]) -> Result<(), Mistake> {
     let own = listeners.iter().map(|listen| listen.address).any(|own| leads_to(endpoint.text, own));
     if own {
-        Err(endpoint
-            .mistake("this is one of this daemon's own listeners")
-            .hint("name the endpoint that has the credentials; this one would ask itself"))
+        Err(endpoint.mistake("this is one of this daemon's own listeners").hint(ELSEWHERE))
     } else {
         Ok(())
     }
@@ -72,7 +72,7 @@ pub fn check_passed(settings: &Settings) -> Result<(), Mistake> {
             role.name
         ))
         .key("credential_source_endpoint")
-        .hint("name the endpoint that has the credentials; this one would ask itself")),
+        .hint(ELSEWHERE)),
     }
 }
 
