@@ -136,9 +136,14 @@ fn every_path_that_is_served_is_documented() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for name in
-        ["imds.md", "configuration.md", "sources.md", "troubleshooting.md", "conformance.md"]
-    {
+    for name in [
+        "imds.md",
+        "configuration.md",
+        "sources.md",
+        "troubleshooting.md",
+        "conformance.md",
+        "rules.md",
+    ] {
         let page = page(name);
         let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
