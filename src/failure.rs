@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 pub enum Kind {
     /// No answer: no network, no name, refused connection, time-out, 5xx.
     Unreachable,
-    /// STS asked for less (protocol A12), whatever the status.
+    /// STS asked for less (A12), whatever the status.
     Throttled,
     /// STS said no, and will until somebody changes something.
     Refused,

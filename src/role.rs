@@ -1,6 +1,6 @@
 //! The names of AWS identities: parsed once, valid ever after.
 //!
-//! Patterns and lengths are those of the STS service model (protocol 9.1).
+//! Patterns and lengths are those of the STS service model (docs/rules.md, STS parameters).
 //! Nothing here knows whether a role exists.
 
 use std::fmt;
@@ -53,7 +53,7 @@ impl Partition {
         }
     }
 
-    /// Where to go when nobody names a Region (surface: with a warning).
+    /// The Region to use when none is set; the user gets a warning.
     #[must_use]
     pub fn default_region(self) -> Region {
         Region(

@@ -261,7 +261,7 @@ fn pause(since: &Value, next: &str) -> SignedDuration {
 
 #[test]
 fn each_error_code_has_its_sentence_and_is_tried_again_where_that_may_help() {
-    // Protocol 9.3
+    // docs/rules.md, STS errors
     let role = format!("role_arn = {ROLE}\nsource_profile = me\n");
     let web = format!("role_arn = {ROLE}\nweb_identity_token_file = HOME/token\n");
     let saml = format!(

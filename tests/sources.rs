@@ -390,7 +390,7 @@ async fn a_chain_may_begin_anywhere() {
 
 #[tokio::test]
 async fn each_error_code_says_what_it_means_for_the_call() {
-    // Protocol 9.3
+    // docs/rules.md, STS errors
     let rig = Rig::new();
     let token = rig.file("token", &rig.token(MINUTES));
     let saml = rig.file("saml", &rig.response(MINUTES, &format!("{ARN},{PROVIDER}")));

@@ -21,7 +21,7 @@ pub(super) enum Action {
 
 use Action::{AssumeRole, FederationToken, Saml, SessionToken, WebIdentity};
 
-/// The keys that go into calls, and the actions that take them (protocol 9.1).
+/// The keys that go into calls, and the actions that take them (docs/rules.md, STS parameters).
 const TAKEN: &[(&str, &[Action])] = &[
     ("role_arn", &[AssumeRole, WebIdentity, Saml]),
     ("role_session_name", &[AssumeRole, WebIdentity]),

@@ -62,7 +62,7 @@ pub(super) fn kind(
     }
 }
 
-/// Whose credentials a start gives that is served as it is (surface, section 4);
+/// Whose credentials a start gives that is served as it is, with no role after it;
 /// `name` is what users call it, `section` the profile where it has one.
 pub(super) fn identity(
     start: &Start,
@@ -213,7 +213,7 @@ fn nothing_in(section: &Section) -> Mistake {
     mistake.hint("it needs role_arn with source_profile, sso_session, credential_process, or keys")
 }
 
-/// Long-lived keys are never served raw (surface, section 4).
+/// Long-lived keys are never served themselves, only a session of their user.
 fn long_lived(section: &Section) -> Mistake {
     let place = section.get("aws_access_key_id").map_or(&section.place, |value| &value.place);
     let what = if section.get("aws_session_token").is_some() {

@@ -38,7 +38,7 @@ pub(super) fn failed(expected: &str, got: &impl ToString) -> Verdict {
 /// One case and its end.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// The rules of the protocol page that it stands for.
+    /// The rules of docs/rules.md that it stands for.
     pub rules: Vec<String>,
     /// How much they weigh.
     pub grade: Grade,

@@ -1,4 +1,4 @@
-//! The limits of the service model (protocol 9.1), as data, and how STS words a breach.
+//! The limits of the service model (docs/rules.md), as data, and how STS words a breach.
 //!
 //! All breaches of a call are told at once, as STS does. Written apart from
 //! `sts::request` on purpose: what checks the client must not share its mistakes.

@@ -1,7 +1,7 @@
 //! An STS on loopback: the query protocol, real signatures, worthless credentials.
 //!
 //! For `assumed demo`, for our tests, and for anybody's CI. It checks what AWS
-//! checks (Signature Version 4, the parameters and limits of protocol section 9)
+//! checks (Signature Version 4, the parameters and limits of STS, A1 to A17)
 //! and fails as it is told to by a [`Script`], down to a reset in the middle of
 //! a body. It serves its own HTTP, because `hyper` cannot misbehave.
 //!

@@ -1,4 +1,4 @@
-//! How STS says no: a code, a status, a sentence (protocol 9.3).
+//! How STS says no: a code, a status, a sentence (docs/rules.md, STS errors).
 //!
 //! Clients decide by the code, so codes and statuses are those of AWS to the
 //! letter; the sentences are AWS's where users paste them into search engines.

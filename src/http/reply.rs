@@ -1,4 +1,4 @@
-//! A reply of the rules as a hyper response, its fields in stack N's order (F5).
+//! A reply of the rules as a hyper response, its fields in EC2's order (F5).
 //!
 //! Everything in it is a constant, a number, or bytes that were rendered at
 //! publication.

@@ -206,7 +206,7 @@ impl Links {
         }
     }
 
-    /// Serves the base itself, where it is temporary (surface section 4).
+    /// Serves the base itself, where it is temporary; long-lived keys are never served.
     async fn as_it_is(&self, base: Signer) -> Result<Grant, Failure> {
         let credentials = temporary(&base)?;
         let account = match base.account_id().map(|id| id.as_str().parse()) {

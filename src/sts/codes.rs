@@ -1,4 +1,4 @@
-//! The error codes of STS (protocol 9.3, A12): what each means to rotation and
+//! The error codes of STS (docs/rules.md, STS errors; A12): what each means to rotation and
 //! to whoever reads the log.
 //!
 //! A table and nothing else; `failure` decides by it.

@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_code_of_the_protocol_has_its_kind_and_a_hint() {
-        // Protocol 9.3 and A12; throttling is known by code, whatever the status.
+        // docs/rules.md, STS errors, and A12; throttling is known by code, whatever the status.
         for (code, status, kind) in [
             ("MalformedPolicyDocument", 400, Kind::Refused),
             ("PackedPolicyTooLarge", 400, Kind::Refused),
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_code_means_what_it_can_mean_for_the_call() {
-        // Protocol 9.3: `ExpiredTokenException` is about the token that was sent.
+        // docs/rules.md, STS errors: `ExpiredTokenException` is about the token that was sent.
         let judged = |call: Call, code: &str, said: &str| {
             let about = Circumstances { call, ..about(None, None) };
             coded(code, Some(said.to_owned()), 400, &about)

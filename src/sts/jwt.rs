@@ -14,7 +14,7 @@ use crate::clock;
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
-/// `WebIdentityToken` has 4 to 20000 characters (protocol 9.1).
+/// `WebIdentityToken` has 4 to 20000 characters (docs/rules.md, STS parameters).
 const LENGTH: std::ops::RangeInclusive<usize> = 4..=20_000;
 
 /// Encoders differ about padding.

@@ -244,7 +244,7 @@ fn awaited(serial: &MfaSerial) -> Failure {
         .hint("type the code: assumed mfa; or let a command print it: mfa_command")
 }
 
-/// `TokenCode` (protocol 9.1).
+/// `TokenCode` (docs/rules.md, STS parameters).
 fn six_digits(text: &str) -> Result<Secret, Malformed> {
     if text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit()) {
         Ok(Secret::new(text))

@@ -15,7 +15,7 @@ use crate::markup::{Document, Why};
 use crate::role::RoleArn;
 use crate::secret::Secret;
 
-/// `SAMLAssertion` has 4 to 100000 characters (protocol 9.1).
+/// `SAMLAssertion` has 4 to 100000 characters (docs/rules.md, STS parameters).
 const LONGEST: usize = 100_000;
 
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";

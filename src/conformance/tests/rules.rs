@@ -6,7 +6,7 @@ use super::super::all_cases;
 
 const DOCS: &str = include_str!("../../../docs/conformance.md");
 
-/// Sections 1 to 5 of the protocol, by the letters of their rules.
+/// The rules of docs/rules.md about IMDS itself: each letter and its last number.
 const RULES: &[(&str, usize)] = &[
     ("F", 19),
     ("P", 12),

@@ -1,4 +1,4 @@
-//! `AssumeRole`: its limits, its refusals, its result (protocol 9.1 to 9.3).
+//! `AssumeRole`: its limits, its refusals, its result (A1 to A10).
 
 use std::time::Duration;
 

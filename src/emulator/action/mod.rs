@@ -27,7 +27,7 @@ pub(super) struct Action {
     pub(super) answer: Answer,
 }
 
-/// Whom an action answers (protocol 9.1, first row).
+/// Whom an action answers (docs/rules.md, STS parameters, first row).
 pub(super) enum Answer {
     /// Only who has signed the call.
     Signed(fn(&Call<'_>, &Caller) -> Outcome),

@@ -1,6 +1,6 @@
 //! The five actions of STS that give credentials, as data.
 //!
-//! What a call may hold is what its action takes (protocol 9.1): tags of a web
+//! What a call may hold is what its action takes (docs/rules.md, STS parameters): tags of a web
 //! identity stand in its token, so there is no place for them here.
 
 use super::input::{Mfa, TextSource};

@@ -1,5 +1,5 @@
 //! What is asked of STS, as data, with the limits of its service model
-//! (protocol 9.1) checked before any call.
+//! (docs/rules.md, STS parameters) checked before any call.
 //!
 //! Knows no SDK. A [`Source`] is everything that goes into a role's calls, so
 //! it is also what tells two roles apart.

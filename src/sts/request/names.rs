@@ -1,5 +1,5 @@
 //! The short texts of a call, each with the pattern of the service model
-//! (protocol 9.1): parsed once, sent as they are.
+//! (docs/rules.md, STS parameters): parsed once, sent as they are.
 
 use std::str::FromStr;
 
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_name_keeps_to_the_length_and_the_letters_of_the_model() {
-        // Protocol 9.1
+        // docs/rules.md, STS parameters
         assert!(lengths::<ExternalId>(2, 1224));
         assert!(lengths::<SourceIdentity>(2, 64));
         assert!(lengths::<MfaSerial>(9, 256));

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_duration_keeps_to_the_limits_of_its_action() {
-        // Protocol 9.1
+        // docs/rules.md, STS parameters
         let role = |seconds| SessionDuration::try_from(Duration::from_secs(seconds)).is_ok();
         let user = |seconds| UserSessionDuration::try_from(Duration::from_secs(seconds)).is_ok();
         assert_eq!([899, 900, 43_200, 43_201].map(role), [false, true, true, false]);
