@@ -1,4 +1,5 @@
-//! Every protocol rule that the repository cites is defined in docs/rules.md, once.
+//! Every protocol rule that the repository cites is defined in docs/rules.md, once,
+//! and every page that it names is in the repository.
 //!
 //! An id is a letter of that page and a number, such as `F17`. It is cited as a
 //! word of any text (comment, string, table) or at the beginning of a test's
@@ -197,6 +198,36 @@ fn every_cited_rule_is_defined() {
         .flat_map(|(path, text)| text.lines().flat_map(|line| cited(line, is_case(path))))
         .collect();
     assert!(all.len() > 140, "only {} rules are cited: are all files read?", all.len());
+}
+
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// The Markdown pages that a text names, by their last part.
+fn pages(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let words = text.split(move |letter| !is_part(letter));
+    words.map(|word| word.trim_matches('.')).filter(|word| is_page(Path::new(word)))
+}
+
+#[test]
+fn every_page_that_is_named_is_in_the_repository() {
+    let texts = texts();
+    let there: BTreeSet<&str> = texts
+        .keys()
+        .filter(|path| is_page(path))
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    let mut missing = Vec::new();
+    for (path, text) in &texts {
+        let named = pages(text).filter(|page| !there.contains(page));
+        missing.extend(named.map(|page| format!("{}: {page}", path.display())));
+    }
+    assert!(missing.is_empty(), "not in the repository:\n{}", missing.join("\n"));
+    let other = ["elsewhere", ".md"].concat();
+    let text = format!("(see ../{other}, `CHANGELOG.md`.)");
+    assert_eq!(pages(&text).collect::<Vec<_>>(), [other.as_str(), "CHANGELOG.md"]);
 }
 
 #[test]
