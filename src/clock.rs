@@ -2,7 +2,7 @@
 //!
 //! Everything else is handed a [`Now`]. Two clocks matter: the wall clock, in
 //! which STS states an expiration, and the boot clock, which counts through
-//! suspend and which nobody can set (protocol rule T13). Rules compare both, so
+//! suspend and which nobody can set (T13). Rules compare both, so
 //! a wall clock that jumps neither prolongs nor cuts a life.
 
 use std::time::Duration;
