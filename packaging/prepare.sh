@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every package needs, sourced by those who make one: the program, what it says of
-# itself, and the licenses of what is in it. All of it is in $prepared afterwards.
+# Sourced by the scripts that build packages. Puts the program, its completions and the
+# licenses of its crates into $prepared.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -9,11 +9,11 @@ prepared=$target/release/packaging
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 released=$(sed -n "s/^## \[$version\] - //p" CHANGELOG.md)
-# The same sources make the same bytes: what is dated has the release's date, or the commit's.
+# For reproducible builds, all dates are that of the release, or of the commit.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(date -u -d "${released:-@$(git log -1 --format=%ct)}" +%s)}
 export SOURCE_DATE_EPOCH
 
-prepare() { # [PROGRAM]: built here if none is given
+prepare() { # [PROGRAM]: builds one if missing
     rm -rf "$prepared"
     mkdir -p "$prepared"
     if [ -n "${1:-}" ]; then

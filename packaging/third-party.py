@@ -1,7 +1,7 @@
-"""Prints the crates that are in the program, and the text of each of their licenses once.
+"""Prints the crates in the program, and the text of each license once.
 
-They are what `cargo metadata` resolves for this platform, without what only builds and
-tests want. Offline: a build has fetched them.
+The crates are those that `cargo metadata` resolves for this platform, without build and
+test dependencies. Works offline, because a build has already fetched them.
 """
 import json
 import pathlib
@@ -21,7 +21,7 @@ def metadata():
 
 
 def linked(resolve):
-    """The packages that the root reaches by dependencies of the usual kind."""
+    """The packages that the root reaches through normal dependencies."""
     nodes = {node["id"]: node for node in resolve["nodes"]}
     found, todo = set(), [resolve["root"]]
     while todo:
@@ -45,7 +45,7 @@ wanted = linked(described["resolve"])
 packages = [package for package in described["packages"] if package["id"] in wanted]
 packages.sort(key=lambda package: (package["name"], package["version"]))
 owners = defaultdict(list)
-print("The program contains these crates, each under a license of its own.\n")
+print("The program contains these crates, each under its own license.\n")
 for package in packages:
     name = f"{package['name']} {package['version']}"
     print(f"{name}: {package['license'] or 'see below'}, {package['repository'] or ''}".rstrip(", "))
