@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod common;
+#[path = "docs/links.rs"]
+mod links;
 #[path = "docs/messages.rs"]
 mod messages;
 
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use assumed::config::{KEYS, Key, LEAVES};
 use assumed::fatal::Exit;
+use clap::error::ErrorKind;
 use common::client::Client;
 use common::program::{Daemon, Home};
 
@@ -136,18 +139,54 @@ fn every_path_that_is_served_is_documented() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for name in [
-        "imds.md",
-        "configuration.md",
-        "sources.md",
-        "troubleshooting.md",
-        "conformance.md",
-        "rules.md",
-    ] {
-        let page = page(name);
-        let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
-            assert!(root().join("docs").join(link).exists(), "docs/{name} links to {link}");
+    for document in links::documents(&root()) {
+        let page = fs::read_to_string(&document).unwrap();
+        for (path, anchor) in links::links(&page) {
+            let target = match path.as_str() {
+                "" => document.clone(),
+                path => document.parent().unwrap().join(path),
+            };
+            let shown = document.display();
+            assert!(target.exists(), "{shown} links to {path}");
+            let Some(anchor) = anchor else { continue };
+            let anchors = links::anchors(&fs::read_to_string(target).unwrap());
+            assert!(anchors.contains(&anchor), "{shown} links to {path}#{anchor}");
         }
     }
+}
+
+#[test]
+fn every_page_is_in_the_index() {
+    let index = links::links(&page("README.md"));
+    for document in links::documents(&root()) {
+        let name = document.file_name().unwrap().to_str().unwrap();
+        let listed = index.iter().any(|(path, _)| path.rsplit('/').next() == Some(name));
+        assert!(listed || name == "README.md", "docs/README.md does not list {name}");
+    }
+}
+
+/// False for what the program would not understand; a text may leave arguments out.
+fn can_be_typed(words: &[String]) -> bool {
+    use ErrorKind::{
+        DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand,
+    };
+    let bare =
+        [DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand];
+    let parsed = assumed::cli::command().try_get_matches_from(words);
+    parsed.map_or_else(|error| !error.use_stderr() || bare.contains(&error.kind()), |_| true)
+}
+
+#[test]
+fn every_command_in_the_documents_can_be_typed() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for document in links::documents(&root()) {
+        for words in links::commands(&fs::read_to_string(&document).unwrap()) {
+            let placeholder = words.iter().any(|word| word.contains(['[', '…']) || word == "...");
+            let known = placeholder || words[1] == "COMMAND" || can_be_typed(&words);
+            seen += 1;
+            wrong.extend((!known).then(|| format!("{}: {}", document.display(), words.join(" "))));
+        }
+    }
+    assert!(seen > 100, "{seen}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
