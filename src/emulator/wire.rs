@@ -160,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             if size == 0 {
                 return self.trailers().await.map(|()| body);
             }
-            if body.len() + size > BODY_LIMIT {
+            if size > BODY_LIMIT.saturating_sub(body.len()) {
                 return Err(Broken::TooLarge);
             }
             body.extend(self.exactly(size).await?);
@@ -272,6 +272,10 @@ fn framing(request: &Request) -> Result<Framing, Broken> {
         (Some(_), None) => Err(Broken::Malformed("chunked is the only transfer coding here")),
         (None, _) if lengths > 1 => Err(Broken::Malformed("a body has one length")),
         (None, None) => Ok(Framing::Length(0)),
+        // `parse` takes a sign, too.
+        (None, Some(text)) if !text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(Broken::Malformed("the length of the body is no number"))
+        }
         (None, Some(text)) => match text.parse() {
             Ok(length) if length <= BODY_LIMIT => Ok(Framing::Length(length)),
             Ok(_) => Err(Broken::TooLarge),
