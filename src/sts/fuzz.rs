@@ -3,6 +3,7 @@
 
 #![allow(clippy::missing_panics_doc, reason = "an assertion that fails is a finding")]
 
+use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -34,19 +35,25 @@ const PROVIDER: &str = "arn:aws:iam::123456789012:saml-provider/corp";
 /// More than any message of ours, with what STS said in it.
 const LONGEST_MESSAGE: usize = 4096;
 
-/// A connector that answers everything with one reply.
+thread_local! {
+    /// The status and the body of every reply.
+    static REPLY: RefCell<(u16, Vec<u8>)> = const { RefCell::new((200, Vec::new())) };
+    static CLIENT: Client = client();
+}
+
+/// A connector that answers everything with [`REPLY`].
 #[derive(Debug)]
-struct Replying(u16, Vec<u8>);
+struct Replying;
 
 impl HttpConnector for Replying {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        let Self(status, body) = self;
-        let status = (*status).try_into().expect("100 to 999");
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body.clone()))))
+        let (status, body) = REPLY.take();
+        let status = status.try_into().expect("100 to 999");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
     }
 }
 
-fn client(status: u16, body: &[u8]) -> Client {
+fn client() -> Client {
     let environment = Environment::default();
     let source = Source {
         start: Base::Environment.into(),
@@ -58,7 +65,7 @@ fn client(status: u16, body: &[u8]) -> Client {
         paths: ProfilePaths::of(&environment),
         environment: Arc::new(environment),
     };
-    let network = Network::through(SharedHttpConnector::new(Replying(status, body.to_vec())));
+    let network = Network::through(SharedHttpConnector::new(Replying));
     Client::new(&source, &network, Arc::new(FixedClock) as Arc<dyn Clock>)
 }
 
@@ -72,7 +79,8 @@ pub fn sts_response(data: &[u8]) {
     let role = AssumeRole::new(ROLE.parse().expect("an ARN"), "tester".parse().expect("a name"));
     let signer =
         Signer::new("ASIAEXAMPLE", SECRET_KEY, Some(SESSION_TOKEN.to_owned()), None, "fuzz");
-    let client = client(status, body);
+    REPLY.set((status, body.to_vec()));
+    let client = CLIENT.with(Client::clone);
     match block_on(client.assume_role(&role, Enclosed::default(), signer)) {
         Ok(grant) => {
             assert!((200..300).contains(&status), "{status}");
