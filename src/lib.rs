@@ -42,3 +42,7 @@ pub mod sys;
 // Floor 3: the house.
 pub mod cli;
 pub mod daemon;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz_targets;

@@ -25,7 +25,7 @@ const FLOORS: &str = "
 1 rules  config imds container markup status access installation rotation sts/request sts/codes
 2 doors  http sts rotation/task store pulse control observe log sys emulator conformance
 3 house  daemon cli
-4 roof   main lib
+4 roof   main lib fuzz_targets
 ";
 
 /// The rooms among the doors that they share: one writes into it, others read.

@@ -14,6 +14,8 @@ mod draft;
 mod endpoint;
 mod events;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hop;
 mod imds;
 mod inputs;

@@ -52,8 +52,14 @@ impl Consumers {
         for row in rows {
             let (digest, consumer) =
                 row.as_object().and_then(|row| read(row, now)).ok_or(Illegible("a bad row"))?;
-            if consumer.counts(now) {
-                found.by_digest.insert(digest, consumer);
+            if !consumer.counts(now) {
+                continue;
+            }
+            // A name is revoked once, so it must not stand for two secrets.
+            if found.by_digest.values().any(|other| other.name == consumer.name)
+                || found.by_digest.insert(digest, consumer).is_some()
+            {
+                return Err(Illegible("two consumers have one name or one secret"));
             }
         }
         Ok(found)
@@ -158,6 +164,21 @@ mod tests {
         assert!(Consumers::from_ledger(&spoilt, START).is_err(), "rather none than more");
         let before = text.replace("\"narrowing\"", "\"later\"");
         assert!(Consumers::from_ledger(&before, START).unwrap().list(START)[0].narrowing.is_none());
+    }
+
+    #[test]
+    fn two_consumers_of_one_name_or_one_secret_are_refused() {
+        let mut consumers = Consumers::default();
+        consumers.mint(kept("one"), &[1; 32], START).unwrap();
+        consumers.mint(kept("two"), &[2; 32], START).unwrap();
+        let good = consumers.ledger(START);
+        let rows: Value = serde_json::from_str(&good).unwrap();
+        let digests = [0, 1].map(|row| rows["consumers"][row]["sha256"].as_str().unwrap());
+        let twice = Some(Illegible("two consumers have one name or one secret"));
+        for (from, to) in [("\"two\"", "\"one\""), (digests[1], digests[0])] {
+            let bad = good.replace(from, to);
+            assert_eq!(Consumers::from_ledger(&bad, START).err(), twice, "{bad}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod consumer;
 mod consumers;
 mod digest;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod ledger;
 pub mod pod;
 pub mod port;

@@ -20,7 +20,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::json;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tracing::debug;
 use zeroize::Zeroizing;
@@ -63,7 +63,7 @@ type Body = Either<Full<Bytes>, Reader>;
 
 /// Serves one connection; says in `heard` when its order was read.
 pub(super) async fn serve(
-    stream: UnixStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     host: Arc<Host>,
     guest: Guest,
     heard: Arc<AtomicBool>,

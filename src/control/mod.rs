@@ -8,6 +8,8 @@ mod chronicle;
 pub mod client;
 mod connection;
 mod consumer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod link;
 mod order;
 mod port;

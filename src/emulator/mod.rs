@@ -55,6 +55,8 @@ mod canonical;
 mod control;
 mod fault;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod idp;
 mod ids;
 mod keys;

@@ -197,6 +197,12 @@ async fn what_is_no_request_is_turned_away() {
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc", 400),
         ("POST / HTTP/1.1\r\nContent-Length: 400000\r\n\r\n", 413),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", 413),
+        // Found by a fuzz target: the sum of the sizes has to fit, too.
+        (
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nffffffffffffffff\r\n",
+            413,
+        ),
+        ("POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na", 400),
         (&*fields, 413),
         ("GET /elsewhere HTTP/1.0\r\n\r\n", 404),
         ("DELETE / HTTP/1.0\r\n\r\n", 405),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use httparse::{EMPTY_HEADER, Status};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const FIELDS: usize = 64;
@@ -107,13 +107,13 @@ pub(super) enum Delivery {
 }
 
 /// One connection, with what was read of it ahead of need.
-pub(super) struct Wire {
-    socket: TcpStream,
+pub(super) struct Wire<S = TcpStream> {
+    socket: S,
     ahead: BytesMut,
 }
 
-impl Wire {
-    pub(super) fn new(socket: TcpStream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(super) fn new(socket: S) -> Self {
         Self { socket, ahead: BytesMut::new() }
     }
 
@@ -139,26 +139,6 @@ impl Wire {
         Ok(Some(request))
     }
 
-    /// Sends a reply, or the part of it that `delivery` lets through.
-    pub(super) async fn send(
-        &mut self,
-        reply: &Reply,
-        delivery: Delivery,
-        keep_alive: bool,
-    ) -> io::Result<()> {
-        let sent = match delivery {
-            Delivery::Whole => reply.body.as_slice(),
-            Delivery::Cut | Delivery::Reset => half(&reply.body),
-        };
-        self.socket.write_all(reply.head(keep_alive).as_bytes()).await?;
-        self.socket.write_all(sent).await?;
-        if delivery == Delivery::Reset {
-            // A zero linger turns the close into a reset.
-            socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO))?;
-        }
-        self.socket.flush().await
-    }
-
     async fn fill(&mut self) -> Result<(), Broken> {
         match self.socket.read_buf(&mut self.ahead).await? {
             0 => Err(Broken::Gone),
@@ -180,7 +160,7 @@ impl Wire {
             if size == 0 {
                 return self.trailers().await.map(|()| body);
             }
-            if body.len() + size > BODY_LIMIT {
+            if size > BODY_LIMIT.saturating_sub(body.len()) {
                 return Err(Broken::TooLarge);
             }
             body.extend(self.exactly(size).await?);
@@ -221,6 +201,28 @@ impl Wire {
                 Err(_) => return Err(Broken::Malformed("the trailer is no header")),
             }
         }
+    }
+}
+
+impl Wire {
+    /// Sends a reply, or the part of it that `delivery` lets through.
+    pub(super) async fn send(
+        &mut self,
+        reply: &Reply,
+        delivery: Delivery,
+        keep_alive: bool,
+    ) -> io::Result<()> {
+        let sent = match delivery {
+            Delivery::Whole => reply.body.as_slice(),
+            Delivery::Cut | Delivery::Reset => half(&reply.body),
+        };
+        self.socket.write_all(reply.head(keep_alive).as_bytes()).await?;
+        self.socket.write_all(sent).await?;
+        if delivery == Delivery::Reset {
+            // A zero linger turns the close into a reset.
+            socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO))?;
+        }
+        self.socket.flush().await
     }
 }
 
@@ -270,6 +272,10 @@ fn framing(request: &Request) -> Result<Framing, Broken> {
         (Some(_), None) => Err(Broken::Malformed("chunked is the only transfer coding here")),
         (None, _) if lengths > 1 => Err(Broken::Malformed("a body has one length")),
         (None, None) => Ok(Framing::Length(0)),
+        // `parse` takes a sign, too.
+        (None, Some(text)) if !text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(Broken::Malformed("the length of the body is no number"))
+        }
         (None, Some(text)) => match text.parse() {
             Ok(length) if length <= BODY_LIMIT => Ok(Framing::Length(length)),
             Ok(_) => Err(Broken::TooLarge),

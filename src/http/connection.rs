@@ -16,7 +16,7 @@ use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +54,7 @@ struct Visit {
 /// Serves one connection until it ends or keeps silent for too long, or to the end of
 /// the request in hand after `closing`.
 pub(super) async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     endpoint: Endpoint,
     ends: Ends,
     closing: CancellationToken,

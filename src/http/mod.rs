@@ -10,6 +10,8 @@ mod container;
 mod crowd;
 mod endpoint;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod head;
 mod hops;
 mod imds;

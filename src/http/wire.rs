@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use hyper::header::HeaderName;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::endpoint::Endpoint;
 use super::mould::Stamp;
@@ -35,15 +35,15 @@ const OLD: &[u8] = b"HTTP/1.0 ";
 const NEW: &[u8] = b"HTTP/1.1 ";
 
 /// A stream for hyper.
-pub(super) struct Wire {
-    stream: TokioIo<TcpStream>,
+pub(super) struct Wire<S> {
+    stream: TokioIo<S>,
     /// For `Date`; only IMDS has words of its own here.
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl Wire {
+impl<S> Wire<S> {
     /// Of a connection to this endpoint.
-    pub(super) fn new(stream: TcpStream, endpoint: &Endpoint) -> Self {
+    pub(super) fn new(stream: S, endpoint: &Endpoint) -> Self {
         let is_imds = matches!(endpoint, Endpoint::Imds(_));
         let clock = is_imds.then(|| Arc::clone(endpoint.clock()));
         Self { stream: TokioIo::new(stream), clock }
@@ -62,7 +62,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl<S: AsyncRead + Unpin> Read for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -72,7 +72,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl<S: AsyncWrite + Unpin> Write for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -9,6 +9,8 @@ mod answer;
 mod bearer;
 mod document;
 mod facts;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod guard;
 mod host;
 mod instance;

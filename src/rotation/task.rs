@@ -77,8 +77,9 @@ impl Bell {
 
     /// A request found what it wanted; wakes the rotation of what it found, where it rests.
     pub fn asked(&self, now: BootTime) {
-        self.0.rest.asked.store(millis(now.since_boot()), Ordering::Relaxed);
-        if self.0.rest.taken.load(Ordering::Relaxed) {
+        // In one order with the accesses of `Orders::rests`.
+        self.0.rest.asked.store(millis(now.since_boot()), Ordering::SeqCst);
+        if self.0.rest.taken.load(Ordering::SeqCst) {
             self.0.demand.notify_one();
         }
     }
@@ -135,6 +136,14 @@ impl Bell {
 }
 
 impl Orders {
+    /// Notes whether the role rests. A question since `before` found it awake and woke nobody.
+    fn rests(&self, rests: bool, before: u64) {
+        self.rest.taken.store(rests, Ordering::SeqCst);
+        if rests && self.rest.asked.load(Ordering::SeqCst) != before {
+            self.demand.notify_one();
+        }
+    }
+
     fn demandable_from(&self, point: BootTime) {
         self.demandable.store(millis(point.since_boot()), Ordering::Relaxed);
     }
@@ -191,11 +200,12 @@ impl<A: Alarm> Rotation<A> {
         let mut machine = Machine::default();
         let mut flight: Option<Flight> = None;
         let mut locked = self.bell.0.locked.subscribe();
+        let mut asked = self.bell.0.rest.asked.load(Ordering::SeqCst);
         let mut event = if *locked.borrow_and_update() { Event::Lock } else { self.first() };
         loop {
             let now = self.clock.now();
             let step = machine.on(event, now, (self.dice)());
-            self.bell.0.rest.taken.store(machine.rests(), Ordering::Relaxed);
+            self.bell.0.rests(machine.rests(), asked);
             if let Some(news) = step.news {
                 self.tell(news, step.alarm);
             }
@@ -205,6 +215,7 @@ impl<A: Alarm> Rotation<A> {
             if step.attempt {
                 flight = Some(self.attempt());
             }
+            asked = self.bell.0.rest.asked.load(Ordering::SeqCst);
             event = loop {
                 break tokio::select! {
                     biased;

@@ -10,6 +10,8 @@ mod codes;
 mod command;
 mod endpoint;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod input;
 mod issuer;
 mod jwt;

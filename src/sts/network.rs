@@ -50,6 +50,14 @@ impl Network {
         }))
     }
 
+    /// Plain connections that somebody else makes.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn through(connector: SharedHttpConnector) -> Self {
+        let network = Self::new(Timeouts::default(), Route::default());
+        let _ = network.0.plain.set(connector);
+        network
+    }
+
     /// A way that cannot be taken is tried again next time: the file may be mended.
     fn line(&self, url: &str) -> Result<&SharedHttpConnector, Failure> {
         let secure = url.starts_with("https:");

@@ -20,7 +20,7 @@ pub(super) async fn credentials(line: &str, limit: Duration) -> Result<Signer, F
     parse(&program.output().await?, program)
 }
 
-fn parse(text: &[u8], program: Program<'_>) -> Result<Signer, Failure> {
+pub(super) fn parse(text: &[u8], program: Program<'_>) -> Result<Signer, Failure> {
     let garbage = |what: &str| {
         program.broken(format!("printed {what}"))
             .hint("it prints a JSON object with Version 1, AccessKeyId, SecretAccessKey, SessionToken and Expiration")

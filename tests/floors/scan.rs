@@ -148,7 +148,10 @@ fn for_tests_only(tokens: &[TokenTree]) -> bool {
         return false;
     };
     let text = group.stream().to_string().replace(' ', "");
-    mark.as_char() == '#' && (text == "cfg(test)" || text.starts_with("cfg(all(test,"))
+    mark.as_char() == '#'
+        && (text == "cfg(test)"
+            || text == "cfg(any(test,fuzzing))"
+            || text.starts_with("cfg(all(test,"))
 }
 
 fn ends_item(token: &TokenTree) -> bool {

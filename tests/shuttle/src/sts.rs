@@ -1,0 +1,4 @@
+//! What the settings say of calls to STS.
+
+#[path = "../../../src/sts/request/mod.rs"]
+pub mod request;
