@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::sync::{Arc, Mutex};
 
 use assumed::clock::{Clock, SystemClock};
@@ -176,8 +177,13 @@ fn k2_k4_paths_names_and_empty_tokens_are_refused_as_the_agent_does() {
     assert_eq!((empty.status, empty.text()), (400, "Service account token cannot be empty\n"));
 }
 
+/// Waits until the daemon has read other keys.
+fn other_keys(daemon: &mut Daemon) {
+    daemon.find("other keys", |line| line["message"] == "the keys of an issuer have changed");
+}
+
 #[test]
-fn keys_come_from_a_file_and_are_read_again_when_a_token_names_a_new_one() {
+fn a_file_of_keys_is_followed_without_a_reload() {
     let sts = Sts::start(sessions_of(3600));
     let issuer = "https://kubernetes.default.svc.cluster.local";
     let scratch = tempfile::tempdir().unwrap();
@@ -186,14 +192,93 @@ fn keys_come_from_a_file_and_are_read_again_when_a_token_names_a_new_one() {
     fs::write(&file, old.set()).unwrap();
     let named = format!("jwks_file = \"{}\"\n", file.display());
     let (_home, mut daemon, address) = start(&sts, &entry(issuer, &named));
-    assert_eq!(show(address, &old.token(issuer, WEB)).status, 200);
+    let (old_token, new_token) = (old.token(issuer, WEB), new.token(issuer, WEB));
+    assert_eq!(show(address, &old_token).status, 200);
     fs::write(&file, new.set()).unwrap();
-    // Whoever names keys at will does not have the file read for each.
-    assert_eq!(show(address, &new.token(issuer, WEB)).status, 400, "a moment ago it was read");
+    other_keys(&mut daemon);
+    assert_eq!(show(address, &new_token).status, 200);
+    assert_eq!(show(address, &old_token).status, 400, "the key was removed, and its token known");
+    let beside = scratch.path().join("beside");
+    fs::write(&beside, old.set()).unwrap();
+    fs::rename(&beside, &file).unwrap();
+    other_keys(&mut daemon);
+    assert_eq!(show(address, &old_token).status, 200);
+    assert_eq!(show(address, &new_token).status, 400);
+    fs::write(&file, "half of a file").unwrap();
+    daemon.find("the failure", |line| line["event"] == "issuer_keys" && line["level"] == "WARN");
+    assert_eq!(show(address, &old_token).status, 200, "the keys of before count");
+    fs::write(&file, "{\"keys\": []}").unwrap();
+    daemon.find("that none is left", |line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("the key set of an issuer has no key that can be used")
+    });
+    assert_eq!(show(address, &old_token).status, 400);
+    fs::write(&file, new.set()).unwrap();
     daemon.signal("-HUP");
-    daemon.event("reload");
-    assert_eq!(show(address, &new.token(issuer, WEB)).status, 200, "a reload reads it again");
-    assert_eq!(show(address, &old.token(issuer, WEB)).status, 400, "and forgets the other key");
+    other_keys(&mut daemon);
+    assert_eq!(show(address, &new_token).status, 200);
+}
+
+#[test]
+fn a_config_map_of_kubernetes_is_followed() {
+    let sts = Sts::start(sessions_of(3600));
+    let issuer = "https://kubernetes.default.svc.cluster.local";
+    let scratch = tempfile::tempdir().unwrap();
+    let volume = scratch.path();
+    let version = |name: &str, key: &Key| {
+        fs::create_dir(volume.join(name)).unwrap();
+        fs::write(volume.join(name).join("jwks.json"), key.set()).unwrap();
+    };
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    version("..1", &old);
+    symlink("..1", volume.join("..data")).unwrap();
+    symlink("..data/jwks.json", volume.join("jwks.json")).unwrap();
+    let named = format!("jwks_file = \"{}\"\n", volume.join("jwks.json").display());
+    let (_home, mut daemon, address) = start(&sts, &entry(issuer, &named));
+    assert_eq!(show(address, &old.token(issuer, WEB)).status, 200);
+    version("..2", &new);
+    symlink("..2", volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    fs::remove_dir_all(volume.join("..1")).unwrap();
+    other_keys(&mut daemon);
+    assert_eq!(show(address, &new.token(issuer, WEB)).status, 200);
+    assert_eq!(show(address, &old.token(issuer, WEB)).status, 400);
+}
+
+#[test]
+fn k9_forged_tokens_are_limited_and_what_was_verified_is_served_on() {
+    let sts = Sts::start(sessions_of(3600));
+    let key = Key::new("one");
+    let issuer = Issuer::start(key.set());
+    let (_home, mut daemon, address) = start(&sts, &entry(&issuer.url, ""));
+    let token = key.token(&issuer.url, WEB);
+    assert_eq!(show(address, &token).status, 200);
+    let evil = Key::new("one");
+    let answers: Vec<u16> =
+        (0..120).map(|_| show(address, &evil.token(&issuer.url, WEB)).status).collect();
+    assert!(answers[..50].iter().all(|status| *status == 400), "{answers:?}");
+    assert!(answers.contains(&429), "{answers:?}");
+    let limited = (0..100).map(|_| show(address, "a.b.c")).find(|answer| answer.status == 429);
+    assert_eq!(limited.unwrap().text(), "Too Many Requests\n");
+    assert_eq!(show(address, &token).status, 200);
+    daemon.find("the line about it", |line| line["event"] == "pod_limit");
+    let log = daemon.log();
+    for event in ["pod_limit", "pod_refused"] {
+        assert_eq!(log.matches(&format!("\"event\":\"{event}\"")).count(), 1, "{event}: {log}");
+    }
+}
+
+#[test]
+fn k4_a_token_for_another_recipient_is_told_so() {
+    let sts = Sts::start(sessions_of(3600));
+    let key = Key::new("one");
+    let issuer = Issuer::start(key.set());
+    let other = entry(&issuer.url, "audience = \"vault\"\n");
+    let (_home, _daemon, address) = start(&sts, &other);
+    let answer = show(address, &key.token(&issuer.url, WEB));
+    let text = "Service account token failed basic claim validations: \
+                token has invalid claims: token has invalid audience\n";
+    assert_eq!((answer.status, answer.text()), (400, text));
 }
 
 #[test]

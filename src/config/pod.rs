@@ -12,6 +12,12 @@ use crate::environment::Environment;
 /// What tokens for the agent of EKS are for (K3).
 const AUDIENCE: &str = "pods.eks.amazonaws.com";
 
+/// Any subject.
+const ANY: &str = "*";
+
+/// What the subject of a service account begins with; a namespace and a name follow.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
 /// One entry of `[[pod]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodRule {
@@ -21,28 +27,40 @@ pub struct PodRule {
     pub jwks_file: Option<PathBuf>,
     /// For whom the token is.
     pub audience: String,
-    /// The service account, as `system:serviceaccount:NAMESPACE:NAME`; `*` stands for anything.
+    /// The service account, as `system:serviceaccount:NAMESPACE:NAME`. `*` is any text without
+    /// a colon; alone, it is any subject.
     pub subject: String,
     /// What it may have.
     pub role: String,
 }
 
 impl PodRule {
-    /// Whether this service account is meant.
+    /// True if this service account is meant. A `*` never reaches from the namespace into
+    /// the name: whoever may choose one must not get what the other is for.
     #[must_use]
     pub fn is_about(&self, subject: &str) -> bool {
-        let mut parts = self.subject.split('*');
-        let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {
-            return false;
-        };
-        let mut parts: Vec<&str> = parts.collect();
-        let Some(last) = parts.pop() else { return rest.is_empty() };
-        for part in parts {
-            let Some((_, behind)) = rest.split_once(part) else { return false };
-            rest = behind;
+        if self.subject == ANY {
+            return true;
         }
-        rest.ends_with(last)
+        let parts = || self.subject.split(':').zip(subject.split(':'));
+        self.subject.matches(':').count() == subject.matches(':').count()
+            && parts().all(|(pattern, part)| fits(pattern, part))
     }
+}
+
+/// True if the text is the pattern, each `*` of which stands for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, behind)) = rest.split_once(piece) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(last)
 }
 
 /// Every entry, in the order in which they are tried. `served` are the roles that they may name.
@@ -77,6 +95,13 @@ fn rule(
     );
     let subject = needed("subject", "add subject = \"system:serviceaccount:NAMESPACE:NAME\"");
     let role = needed("role", "add the name of a role that is served");
+    if let Some(subject) = subject.filter(|subject| !can_exist(subject.text)) {
+        mistakes.push(
+            subject
+                .mistake("no service account has such a subject")
+                .hint("it is system:serviceaccount:NAMESPACE:NAME; * is any text without a colon"),
+        );
+    }
     let named = table.get("jwks_file");
     let jwks_file = named.map(|file| parts::path(file, environment)).transpose();
     let jwks_file = mistakes.note(jwks_file).flatten();
@@ -104,24 +129,54 @@ fn rule(
     })
 }
 
+/// False for what looks like a service account but has too few or too many parts to be one.
+fn can_exist(subject: &str) -> bool {
+    let rest = subject.strip_prefix(SERVICE_ACCOUNT);
+    rest.is_none_or(|rest| {
+        matches!(rest.split_once(':'), Some((namespace, name))
+        if !namespace.is_empty() && !name.is_empty() && !name.contains(':'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn is_about(subject: &str, whose: &str) -> bool {
+        let text = String::new;
+        let (issuer, audience, role) = (text(), text(), text());
+        let subject = subject.to_owned();
+        PodRule { issuer, jwks_file: None, audience, subject, role }.is_about(whose)
+    }
+
     #[test]
-    fn a_star_in_a_subject_stands_for_anything() {
-        let is_about = |subject: &str, whose: &str| {
-            let text = String::new;
-            let (issuer, audience, role) = (text(), text(), text());
-            let subject = subject.to_owned();
-            PodRule { issuer, jwks_file: None, audience, subject, role }.is_about(whose)
-        };
+    fn a_star_in_a_subject_is_any_text_of_its_part() {
         assert!(is_about("a:shop:web", "a:shop:web"));
         assert!(!is_about("a:shop:web", "a:shop:webs") && !is_about("a:shop:web", "a:shop:we"));
         assert!(is_about("a:shop:*", "a:shop:web") && is_about("a:shop:*", "a:shop:"));
         assert!(!is_about("a:shop:*", "a:shoppers:web"));
-        assert!(is_about("*", "") && is_about("*:web", "a:shop:web"));
+        assert!(is_about("*", "") && is_about("*", "a:shop:web"), "alone, it is any subject");
+        assert!(is_about("a:*:web", "a:shop:web"));
         assert!(is_about("a:*:web-*", "a:shop:web-1") && !is_about("a:*:web-*", "a:shop:web"));
         assert!(!is_about("ab*ba", "aba"), "the ends do not overlap");
+        assert!(is_about("a*b*c", "a-b-b-c") && !is_about("a*b*c", "a-c"));
+    }
+
+    #[test]
+    fn who_chooses_one_part_of_a_subject_does_not_reach_the_others() {
+        for (subject, whose) in [
+            ("a:*:web", "a:evil:shop:web"),
+            ("a:shop:*", "a:shop:x:y"),
+            ("a:shop*", "a:shop-evil:admin"),
+            ("*:web", "a:evil:web"),
+            ("a:*", "a:shop:web"),
+            ("a:shop:web", "a:shop:web:"),
+            ("a:shop:web", ":a:shop:web"),
+            ("a:shop:web", "a:shop:web\0"),
+            ("a:shop:web", "a:shop:WEB"),
+            ("a:shop:web", "a\u{ff1a}shop:web"),
+        ] {
+            assert!(!is_about(subject, whose), "{subject} {whose:?}");
+        }
     }
 }

@@ -12,9 +12,10 @@ use super::role::Role;
 use super::roles::Roles;
 use crate::clock::Clock;
 use crate::config::{AccessRule, Listen, ListenKind, Settings};
+use crate::container::pod::TokenHistory;
 use crate::http::{
-    ContainerSite, ContainerTerms, Endpoint, ForeignNames, MetricsSite, PodSite, PodTerms, Rarely,
-    Report, Site, Terms,
+    ContainerSite, ContainerTerms, Endpoint, ForeignNames, MetricsSite, PodLog, PodSite, PodTerms,
+    Rarely, Report, Site, Terms,
 };
 use crate::imds::{HostNames, TokenKey};
 use crate::status::Clients;
@@ -72,6 +73,8 @@ impl Sites {
             terms: watch::Sender::new(nobody_yet),
             keys: issuers.keys(),
             fetch: Box::new(issuers.fetch()),
+            history: TokenHistory::default(),
+            logged: PodLog::default(),
             clients: Arc::clone(&clients),
             clock: Arc::clone(clock),
         };

@@ -35,6 +35,6 @@ pub use foreign::ForeignNames;
 pub use imds::{Site, Terms};
 pub use listener::{Listener, Recognise};
 pub use metrics::{MetricsSite, Report};
-pub use pods::{Fetch, PodSite, PodTerms};
+pub use pods::{Fetch, PodLog, PodSite, PodTerms};
 pub use rarely::Rarely;
 pub use role::{Demand, Interest, ServedRole};

@@ -4,21 +4,24 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Response;
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::head::{Breach, Head};
 use super::mould::{Mould, Stamp};
 use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
+use super::rarely::Rarely;
 use super::role::ServedRole;
 use super::visitor::{Ends, Form};
 use crate::clock::{Clock, Now};
 use crate::config::PodRule;
-use crate::container::pod::{self, Answer, Keyring, Refusal, Reply, View};
+use crate::container::pod::{self, Answer, IssuerKeys, Refusal, Reply, TokenHistory, View};
 use crate::container::{Document, Request};
 use crate::imds::{HostNames, ReplyField};
 use crate::status::Clients;
@@ -45,13 +48,36 @@ pub struct PodSite {
     /// Each request is judged by those of its moment.
     pub terms: watch::Sender<PodTerms>,
     /// The keys of each issuer; sent again after each attempt to fetch some.
-    pub keys: watch::Receiver<BTreeMap<String, Keyring>>,
+    pub keys: watch::Receiver<BTreeMap<String, IssuerKeys>>,
     /// The way to more of them.
     pub fetch: Fetch,
+    /// What is remembered of the tokens that pods showed.
+    pub history: TokenHistory,
+    /// When refusals were logged last.
+    pub logged: PodLog,
     /// Which programs ask.
     pub clients: Arc<Clients>,
     /// The present.
     pub clock: Arc<dyn Clock>,
+}
+
+/// A line a minute each: who is refused can ask at any rate.
+#[derive(Debug, Default)]
+pub struct PodLog {
+    refusals: Rarely,
+    limits: Rarely,
+}
+
+impl PodLog {
+    fn tell(&self, refusal: &Refusal, source: IpAddr, now: Now) {
+        if refusal.is_limit() {
+            if self.limits.again(now.boot) {
+                warn!(event = "pod_limit", %source, "a source shows too many invalid tokens; new tokens from it are refused for now");
+            }
+        } else if refusal.is_about_token() && self.refusals.again(now.boot) {
+            warn!(event = "pod_refused", %source, reason = refusal.text(), "refused the token of a pod; at most one of these lines a minute");
+        }
+    }
 }
 
 impl fmt::Debug for PodSite {
@@ -101,18 +127,28 @@ impl PodSite {
             }
             _ => {}
         }
-        Ok(answer.into_reply())
+        let reply = answer.into_reply();
+        if let Reply::Refusal(refusal) = &reply {
+            self.logged.tell(refusal, ends.caller.from, now);
+        }
+        Ok(reply)
     }
 
-    /// Waits for what comes of fetching them, until patience ends.
+    /// Waits for what comes of fetching the keys of this issuer, until patience ends. Attempts
+    /// for other issuers are not its affair.
     fn next_keys(&self, issuer: &str) -> impl Future<Output = ()> + Send + use<> {
         let mut keys = self.keys.clone();
-        keys.mark_unchanged();
+        let ended = |keys: &BTreeMap<String, IssuerKeys>, issuer: &str| {
+            keys.get(issuer).map(|keys| keys.attempts)
+        };
+        let before = ended(&keys.borrow(), issuer);
         let fetches = (self.fetch)(issuer);
+        let issuer = issuer.to_owned();
         async move {
             if fetches {
+                let next = keys.wait_for(|keys| ended(keys, &issuer) != before);
                 // Good or bad, the next answer tells it.
-                let _ = tokio::time::timeout(PATIENCE, keys.changed()).await;
+                let _ = tokio::time::timeout(PATIENCE, next).await;
             }
         }
     }
@@ -129,8 +165,10 @@ impl PodSite {
         let view = View {
             names: &terms.names,
             local: ends.local,
+            source: ends.caller.from,
+            history: &self.history,
             rules: &terms.rules,
-            keys: &|issuer| keys.get(issuer),
+            keys: &|issuer| keys.get(issuer)?.usable(now.boot),
             document: &document,
             now,
             fetches: patience.keys,
@@ -153,4 +191,52 @@ fn render(reply: &Reply, form: Form) -> Response<Payload> {
         kind.cast(shape, stamp)
     });
     response(reply.status(), fields, reply.body())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn site(keys: &watch::Sender<BTreeMap<String, IssuerKeys>>) -> PodSite {
+        let terms = PodTerms {
+            names: HostNames::of_pod_agent([], []),
+            rules: Vec::new(),
+            roles: BTreeMap::new(),
+        };
+        PodSite {
+            terms: watch::Sender::new(terms),
+            keys: keys.subscribe(),
+            fetch: Box::new(|_| true),
+            history: TokenHistory::default(),
+            logged: PodLog::default(),
+            clients: Arc::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_an_issuer_is_not_answered_because_of_another() {
+        let keys = watch::Sender::default();
+        let attempt = |issuer: &str| {
+            keys.send_modify(|keys: &mut BTreeMap<String, IssuerKeys>| {
+                keys.entry(issuer.to_owned()).or_default().attempts += 1;
+            });
+        };
+        attempt("https://a");
+        let site = site(&keys);
+        for issuer in ["https://a", "https://new"] {
+            let mut waiting = std::pin::pin!(site.next_keys(issuer));
+            for _ in 0..100 {
+                attempt("https://b");
+                tokio::select! {
+                    biased;
+                    () = &mut waiting => panic!("{issuer} has no news"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            attempt(issuer);
+            waiting.await;
+        }
+    }
 }

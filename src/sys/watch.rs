@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+pub mod file;
 #[cfg(target_os = "linux")]
 pub mod inotify;
 pub mod slices;

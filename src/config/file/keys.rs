@@ -139,7 +139,7 @@ pub const KEYS: &[Key] = &[
     key("pod[].issuer", Kind::Text, "the issuer of the cluster's tokens", "none", "\"https://oidc.example.com/cluster\""),
     key("pod[].jwks_file", Kind::Text, "a file with its public keys", "asked of the issuer", "\"/etc/assumed/jwks.json\""),
     key("pod[].audience", Kind::Text, "for whom tokens have to be", "`pods.eks.amazonaws.com`", "\"pods.eks.amazonaws.com\""),
-    key("pod[].subject", Kind::Text, "the service accounts that are meant; `*` stands for anything", "none", "\"system:serviceaccount:shop:*\""),
+    key("pod[].subject", Kind::Text, "the service accounts that are meant; `*` is any text without a colon", "none", "\"system:serviceaccount:shop:*\""),
     key("pod[].role", Kind::Text, "the role that they get", "none", "\"dev\""),
 
     key("sandbox.landlock", Kind::Choice(&["auto", "on", "off"]), "whether the daemon may write nowhere but in directories of its own; `auto` is `on` unless a command is configured or the kernel cannot", "`auto`", "\"auto\""),

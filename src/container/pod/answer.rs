@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::keyring::{Keyring, Verdict};
+use super::claims::Claims;
+use super::keyring::Keyring;
 use super::refusal::{Refusal, Reply};
-use super::token::Token;
+use super::verify::{Outcome, TokenHistory, verify};
 use crate::clock::Now;
 use crate::config::PodRule;
 use crate::container::{self, Document, Request};
@@ -20,7 +21,11 @@ pub struct View<'a> {
     pub local: IpAddr,
     /// Which pod has which role: the first that fits decides.
     pub rules: &'a [PodRule],
-    /// The keys of an issuer, as far as they are known.
+    /// Where the request comes from.
+    pub source: IpAddr,
+    /// What is remembered of earlier tokens.
+    pub history: &'a TokenHistory,
+    /// The keys of an issuer, if any count now.
     pub keys: &'a dyn Fn(&str) -> Option<&'a Keyring>,
     /// The document of a role.
     pub document: &'a dyn Fn(&str) -> Option<Document>,
@@ -30,6 +35,13 @@ pub struct View<'a> {
     pub fetches: bool,
     /// There is time left to wait for credentials.
     pub patient: bool,
+}
+
+impl View<'_> {
+    /// True if this request has waited for keys before it is judged again.
+    pub(super) const fn has_fetched(&self) -> bool {
+        !self.fetches && self.patient
+    }
 }
 
 impl fmt::Debug for View<'_> {
@@ -84,37 +96,28 @@ fn decide(request: &Request<'_>, view: &View<'_>) -> Result<Answer, Refusal> {
         Field::Many => return Err(Refusal::unreadable("there are two of them")),
         Field::One(text) => text,
     };
-    let token = Token::read(text).map_err(Refusal::unreadable)?;
-    token.claims.check_times(view.now.wall).map_err(Refusal::ill_timed)?;
-    if let Some(missing) = verify(&token, view)? {
-        return Ok(missing);
-    }
-    let claims = &token.claims;
-    let is_about = |rule: &&PodRule| {
-        rule.issuer == claims.issuer
-            && claims.audience.holds(&rule.audience)
-            && rule.is_about(&claims.subject)
+    let claims = match verify(text, view)? {
+        Outcome::Valid(verified) => verified.claims,
+        Outcome::MissingKeys(issuer) => return Ok(Answer::Fetch(issuer)),
     };
-    let rule = view.rules.iter().find(is_about).ok_or(Refusal::NOBODY)?;
-    read(&rule.role, view)
+    read(&rule_for(&claims, view.rules)?.role, view)
 }
 
-/// Believes the token, or asks for what it takes to tell.
-fn verify(token: &Token<'_>, view: &View<'_>) -> Result<Option<Answer>, Refusal> {
-    let issuer = &token.claims.issuer;
-    if !view.rules.iter().any(|rule| rule.issuer == *issuer) {
-        return Err(Refusal::UNKNOWN_ISSUER);
+/// The first rule that is about these claims.
+fn rule_for<'a>(claims: &Claims, rules: &'a [PodRule]) -> Result<&'a PodRule, Refusal> {
+    let of_issuer = || rules.iter().filter(|rule| rule.issuer == claims.issuer);
+    let is_recipient = |rule: &&PodRule| claims.audience.includes(&rule.audience);
+    let is_subject = |rule: &&PodRule| rule.is_about(&claims.subject);
+    if let Some(rule) = of_issuer().filter(is_recipient).find(is_subject) {
+        return Ok(rule);
     }
-    match (view.keys)(issuer).map(|keys| keys.judge(token)) {
-        Some(Verdict::Genuine) => Ok(None),
-        Some(Verdict::UnknownKey) | None if view.fetches => Ok(Some(Answer::Fetch(issuer.clone()))),
-        Some(Verdict::Forged | Verdict::UnknownKey) => Err(Refusal::FORGED),
-        None => Err(Refusal::NO_KEYS),
-    }
+    let misdirected =
+        of_issuer().any(|rule| is_subject(&rule)) || !of_issuer().any(|rule| is_recipient(&rule));
+    Err(if misdirected { Refusal::WRONG_AUDIENCE } else { Refusal::NO_RULE })
 }
 
 fn read(role: &str, view: &View<'_>) -> Result<Answer, Refusal> {
-    let document = (view.document)(role).ok_or(Refusal::NOBODY)?;
+    let document = (view.document)(role).ok_or(Refusal::NO_RULE)?;
     match document.valid_for_pods(view.now) {
         Some(text) => Ok(Answer::Reply(Reply::Credentials(text.clone()))),
         None if view.patient && document.may_come() => Ok(Answer::Wait(role.to_owned())),

@@ -1,6 +1,7 @@
-//! The public keys of one issuer (JWKS, RFC 7517), and what they signed.
+//! The public keys of one issuer, a JWK set (RFC 7517), and which tokens they signed.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;
@@ -12,24 +13,25 @@ use ring::signature::{
 use serde::Deserialize;
 
 use super::token::{Header, Token};
+use crate::container::digest::Digest;
 
-/// More keys than any issuer has; each one without a name may be tried.
-const MOST: usize = 64;
+/// More keys than any issuer has: a token without `kid` may have each of them tried.
+const MAX_KEYS: usize = 64;
+/// Bits of an RSA modulus: the least that RFC 7518 (3.3) allows, the most that is verified.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
-/// Why a text holds no keys.
+/// The text is no JWK set. One that lists no usable key is one, and its issuer has no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoKeys {
-    /// It is something else.
-    #[error("it is no JSON web key set")]
-    Malformed,
-    /// It is one, but of other keys.
-    #[error("it holds no key for RS256, RS384, RS512, ES256 or ES384")]
-    Unknown,
-}
+#[error("not a JSON web key set")]
+pub struct InvalidKeySet;
 
-/// The keys of one issuer.
+/// The usable keys of one issuer. Two sets of the same text are equal.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Keyring(Vec<Key>);
+pub struct Keyring {
+    keys: Vec<Key>,
+    /// Tells this set from all others.
+    pub(super) fingerprint: Digest,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
@@ -52,12 +54,13 @@ enum Material {
     },
 }
 
-/// What a token's signature is worth.
+/// What a signature proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Genuine,
-    Forged,
-    /// By a key that is not here; its issuer may have made a new one.
+    /// None of so many keys made it.
+    Forged(u32),
+    /// It names a key that is not in the set; the issuer may have a new one.
     UnknownKey,
 }
 
@@ -73,6 +76,7 @@ struct Jwk {
     alg: Option<String>,
     #[serde(rename = "use")]
     purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
     n: Option<String>,
     e: Option<String>,
     crv: Option<String>,
@@ -81,47 +85,54 @@ struct Jwk {
 }
 
 impl Keyring {
-    /// Reads a key set; keys of other kinds are passed over.
+    /// Parses a JWK set. Keys of other kinds, too weak or malformed ones are left out.
     ///
     /// # Errors
-    /// Where it is none, or no key in it is of use.
-    pub fn read(text: &str) -> Result<Self, NoKeys> {
-        let set: Set = serde_json::from_str(text).map_err(|_| NoKeys::Malformed)?;
+    /// If it is not a JWK set.
+    pub fn read(text: &str) -> Result<Self, InvalidKeySet> {
+        let set: Set = serde_json::from_str(text).map_err(|_| InvalidKeySet)?;
         let keys =
             set.keys.into_iter().filter_map(|key| Key::of(serde_json::from_value(key).ok()?));
-        let keys: Vec<Key> = keys.take(MOST).collect();
-        if keys.is_empty() { Err(NoKeys::Unknown) } else { Ok(Self(keys)) }
+        let fingerprint = Digest::of(text.as_bytes());
+        Ok(Self { keys: keys.take(MAX_KEYS).collect(), fingerprint })
+    }
+
+    /// True if no key in it can be used.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     pub(super) fn judge(&self, token: &Token<'_>) -> Verdict {
-        let named = |key: &&Key| token.header.kid.is_none() || key.kid == token.header.kid;
-        let mut candidates = self.0.iter().filter(named).peekable();
-        if candidates.peek().is_none() {
-            return Verdict::UnknownKey;
+        let is_named = |key: &&Key| token.header.kid.is_none() || key.kid == token.header.kid;
+        let mut tried = 0;
+        for key in self.keys.iter().filter(is_named) {
+            if key.signed(token) {
+                return Verdict::Genuine;
+            }
+            tried += 1;
         }
-        if candidates.any(|key| key.signed(token)) { Verdict::Genuine } else { Verdict::Forged }
+        if tried == 0 { Verdict::UnknownKey } else { Verdict::Forged(tried) }
     }
 }
 
 impl Key {
     fn of(jwk: Jwk) -> Option<Self> {
-        if jwk.purpose.is_some_and(|purpose| purpose != "sig") {
+        let verifies = jwk.purpose.is_none_or(|purpose| purpose == "sig")
+            && jwk.key_ops.is_none_or(|operations| operations.iter().any(|it| it == "verify"));
+        if !verifies {
             return None;
         }
-        let bytes = |text: Option<String>| BASE64_URL.decode(text?).ok();
         let material = match (&*jwk.kty, jwk.crv) {
-            ("RSA", _) => Material::Rsa { n: bytes(jwk.n)?, e: bytes(jwk.e)? },
-            ("EC", Some(name)) => {
-                let point = [vec![4], bytes(jwk.x)?, bytes(jwk.y)?].concat();
-                Material::Curve { name, point }
-            }
+            ("RSA", _) => Material::rsa(decoded(jwk.n)?, decoded(jwk.e)?)?,
+            ("EC", Some(name)) => Material::curve(name, &decoded(jwk.x)?, &decoded(jwk.y)?)?,
             _ => return None,
         };
         Some(Self { kid: jwk.kid, alg: jwk.alg, material })
     }
 
-    /// The key's kind decides what may be asked of it, not the token: no key is taken for
-    /// another's secret.
+    /// The kind of the key decides what it can verify, not the token: no public key is taken
+    /// for the secret of an HMAC.
     fn signed(&self, token: &Token<'_>) -> bool {
         let Token { header: Header { alg, .. }, signed, signature, .. } = token;
         if self.alg.as_ref().is_some_and(|only| only != alg) {
@@ -136,6 +147,29 @@ impl Key {
             }),
         }
     }
+}
+
+impl Material {
+    fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Self> {
+        let unused = usize::try_from(n.first()?.leading_zeros()).ok()?;
+        RSA_BITS.contains(&(n.len() * 8 - unused)).then_some(Self::Rsa { n, e })
+    }
+
+    /// Coordinates have their full length (RFC 7518, 6.2.1.2). Whether the point is on the
+    /// curve is checked with each signature.
+    fn curve(name: String, x: &[u8], y: &[u8]) -> Option<Self> {
+        let length = match &*name {
+            "P-256" => 32,
+            "P-384" => 48,
+            _ => return None,
+        };
+        let fits = x.len() == length && y.len() == length;
+        fits.then(|| Self::Curve { name, point: [&[4], x, y].concat() })
+    }
+}
+
+fn decoded(text: Option<String>) -> Option<Vec<u8>> {
+    BASE64_URL.decode(text?).ok()
 }
 
 fn rsa(alg: &str) -> Option<&'static RsaParameters> {
@@ -157,6 +191,6 @@ fn curve(alg: &str, curve: &str) -> Option<&'static dyn VerificationAlgorithm> {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring({} keys)", self.0.len())
+        write!(f, "Keyring({} keys)", self.keys.len())
     }
 }

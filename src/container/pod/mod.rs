@@ -6,12 +6,19 @@
 //! signed it.
 
 mod answer;
+mod claims;
+mod invalid_tokens;
+mod key_age;
 mod keyring;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod token;
+mod verified_tokens;
+mod verify;
 
 pub use answer::{Answer, View, answer};
-pub use keyring::{Keyring, NoKeys};
+pub use key_age::{IssuerKeys, KeySchedule, Step};
+pub use keyring::{InvalidKeySet, Keyring};
 pub use refusal::{Refusal, Reply};
+pub use verify::TokenHistory;

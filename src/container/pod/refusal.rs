@@ -42,15 +42,23 @@ impl Refusal {
     pub(super) const NO_KEYS: Self = upstream!(
         503,
         "ServiceUnavailableException",
-        "the keys of the issuer could not be had yet",
+        "no valid keys of the issuer are known at the moment",
         "server"
     );
-    pub(super) const NOBODY: Self = upstream!(
+    pub(super) const NO_RULE: Self = upstream!(
         404,
         "ResourceNotFoundException",
         "no entry of [[pod]] is about this service account",
         "client"
     );
+    /// In the words of the agent for what it checks itself (K5).
+    pub(super) const WRONG_AUDIENCE: Self = Self::of(
+        400,
+        "Service account token failed basic claim validations: token has invalid claims: \
+         token has invalid audience",
+    );
+    /// What the agent's own limit says (K9).
+    pub(super) const TOO_MANY_REQUESTS: Self = Self::of(429, "Too Many Requests");
     pub(super) const DENIED: Self = upstream!(
         403,
         "AccessDeniedException",
@@ -74,12 +82,30 @@ impl Refusal {
         Self { code, text: Cow::Borrowed(text) }
     }
 
+    /// True if the token is the reason, not what is held of its role.
+    #[must_use]
+    pub fn is_about_token(&self) -> bool {
+        (matches!(self.code, 400 | 429) && *self != Self::MALFORMED) || *self == Self::NO_RULE
+    }
+
+    /// True if the token was not looked at, since its source has shown too many invalid ones.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        *self == Self::TOO_MANY_REQUESTS
+    }
+
+    /// What clients read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn unreadable(why: &str) -> Self {
         let text = format!("Service account token cannot be parsed: {why}").into();
         Self { code: 400, text }
     }
 
-    pub(super) fn ill_timed(why: &str) -> Self {
+    pub(super) fn invalid_claims(why: &str) -> Self {
         let text = format!("Service account token failed basic claim validations: {why}").into();
         Self { code: 400, text }
     }

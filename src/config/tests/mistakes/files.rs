@@ -161,6 +161,20 @@ fn entries_that_are_about_nobody_or_give_nothing() {
             "config.toml:9:13: pod.jwks_file: not the whole path of a file\n\
              hint: it begins with / or ~/",
         ),
+        (
+            format!("{TABLE}[[pod]]\nissuer = \"\"\nsubject = \"\"\nrole = \"dev\"\n"),
+            "config.toml:5:1: pod: an entry without issuer\n\
+             hint: it is what `kubectl get --raw /.well-known/openid-configuration` calls issuer\n\
+             config.toml:5:1: pod: an entry without subject\n\
+             hint: add subject = \"system:serviceaccount:NAMESPACE:NAME\"",
+        ),
+        (
+            format!(
+                "{TABLE}[[pod]]\nissuer = \"https://c\"\nsubject = \"system:serviceaccount:shop*\"\nrole = \"dev\"\n"
+            ),
+            "config.toml:7:11: pod.subject: no service account has such a subject\n\
+             hint: it is system:serviceaccount:NAMESPACE:NAME; * is any text without a colon",
+        ),
     ]);
 }
 
