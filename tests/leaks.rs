@@ -8,6 +8,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "leaks/memory.rs"]
+mod memory;
 
 use std::fs;
 use std::path::PathBuf;

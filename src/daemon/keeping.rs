@@ -34,7 +34,7 @@ pub(super) fn reception(kept: Option<OwnedFd>, now: Now) -> Reception {
     reception
 }
 
-fn restored(kept: OwnedFd, now: Now) -> Result<Keepsake, String> {
+pub(super) fn restored(kept: OwnedFd, now: Now) -> Result<Keepsake, String> {
     let bytes = sealed::read(kept).map_err(|foreign| foreign.to_string())?;
     Keepsake::decode(&bytes, now).map_err(|malformed| malformed.why.to_owned())
 }

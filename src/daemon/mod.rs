@@ -18,6 +18,7 @@ mod house;
 mod issuers;
 mod keeping;
 mod listeners;
+mod locked_sessions;
 mod logins;
 mod orders;
 mod reading;

@@ -126,16 +126,17 @@ fn only(excerpt: &Excerpt) -> ProfileFiles {
 
 fn of_environment(environment: &Environment) -> Result<Signer, Failure> {
     let need = |name: &str| {
-        environment.get(name).ok_or_else(|| {
+        environment.secret(name).ok_or_else(|| {
             Failure::new(Kind::NoBase, format!("{name} is not set"))
                 .hint("set it in the environment that the daemon is started from")
         })
     };
     let mut signer = Signer::builder()
-        .access_key_id(need("AWS_ACCESS_KEY_ID")?)
-        .secret_access_key(need("AWS_SECRET_ACCESS_KEY")?)
+        .access_key_id(need("AWS_ACCESS_KEY_ID")?.expose())
+        .secret_access_key(need("AWS_SECRET_ACCESS_KEY")?.expose())
         .provider_name("Environment");
-    signer.set_session_token(environment.get("AWS_SESSION_TOKEN").map(str::to_owned));
+    let session_token = environment.secret("AWS_SESSION_TOKEN");
+    signer.set_session_token(session_token.map(|token| token.expose().to_owned()));
     signer.set_account_id(environment.get("AWS_ACCOUNT_ID").map(Into::into));
     let expiration = environment.get("AWS_CREDENTIAL_EXPIRATION");
     let expiration = expiration.and_then(|text| text.parse::<Timestamp>().ok());

@@ -108,9 +108,14 @@ impl MfaSessions {
 
     /// Every session and code; an attempt in flight keeps what it opens to itself.
     pub(super) fn forget_all(&self) {
+        self.clear_secrets();
+        self.0.opened.send_replace(BTreeMap::new());
+    }
+
+    /// Drops the secrets of every session and code; when sessions end stays known.
+    pub(super) fn clear_secrets(&self) {
         self.slots().clear();
         self.codes().values_mut().for_each(|codes| codes.waiting = None);
-        self.0.opened.send_replace(BTreeMap::new());
         self.0.kept.send_modify(|kept| kept.sessions.clear());
     }
 

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::keepsake::Keepsake;
 use super::mfa::MfaSessions;
 use super::request::{MfaSerial, Need};
+use crate::clock::Now;
 use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::role::{Malformed, RoleArn};
@@ -72,6 +74,16 @@ impl Reception {
     /// Goes on with what an earlier process left behind.
     pub fn restore(&self, keepsake: Keepsake) {
         self.sessions.restore(keepsake);
+    }
+
+    /// Takes every session out of this process's hands, as bytes from which [`Keepsake::decode`]
+    /// makes them again; what was handed in and not used yet is dropped.
+    #[must_use]
+    pub fn take_sessions(&self, now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = self.sessions.kept().borrow().encode(now);
+        self.sessions.clear_secrets();
+        self.assertions().clear();
+        bytes
     }
 
     /// While the daemon is locked, nothing may outlive it.

@@ -15,6 +15,7 @@ pub mod notify;
 pub mod peer;
 pub mod pid_file;
 pub mod private;
+pub mod process_environment;
 pub mod remembered;
 pub mod sandbox;
 pub mod sealed;
