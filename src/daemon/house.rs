@@ -82,7 +82,7 @@ impl House {
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
         let Daemon { settings, bound, register, key, state, given, control, kept, sandbox, .. } =
             daemon;
-        let reception = keeping::reception(kept, since);
+        let reception = keeping::reception(kept, sandbox.commands(), since);
         let chronicle = Arc::<Chronicle>::default();
         let shown = watch::Sender::<Shown>::default();
         let makings = Makings::new(&reception, &clock, &chronicle, settings.max_in_flight);

@@ -3,6 +3,8 @@
 
 pub mod activation;
 pub mod birth;
+pub mod command_helper;
+pub mod descriptors;
 pub mod detach;
 pub mod ending;
 pub mod handout;
@@ -24,6 +26,7 @@ pub mod sockets;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;
+mod threads;
 pub mod vault;
 pub mod wake;
 pub mod watch;

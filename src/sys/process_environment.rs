@@ -6,13 +6,14 @@
 use std::ffi::{CStr, c_char};
 
 use super::memory::wipe;
+use super::threads;
 
 /// Overwrites and unsets every variable whose name `is_secret`; does nothing if there is a
 /// second thread, which could read one of them meanwhile.
 ///
 /// Call it while the process has one thread; only Linux can check that.
 pub fn wipe_variables(is_secret: impl Fn(&str) -> bool) {
-    if !is_single_threaded() {
+    if !threads::is_single() {
         return;
     }
     for (name, value) in variables(is_secret) {
@@ -42,16 +43,6 @@ fn variables(is_secret: impl Fn(&str) -> bool) -> Vec<(String, *mut c_char)> {
         entry = unsafe { entry.add(1) };
     }
     found
-}
-
-#[cfg(target_os = "linux")]
-fn is_single_threaded() -> bool {
-    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
-}
-
-#[cfg(not(target_os = "linux"))]
-const fn is_single_threaded() -> bool {
-    true
 }
 
 /// Null if the process has no environment at all.
