@@ -18,6 +18,7 @@ pub mod secret;
 
 // Floor 1: rules.
 pub mod access;
+pub mod command;
 pub mod config;
 pub mod container;
 pub mod imds;

@@ -17,7 +17,9 @@ use std::time::Duration;
 use assumed::access::policy::Admission;
 use assumed::clock::{self, Clock, SystemClock};
 use assumed::credentials::{Credentials, Grant, Snapshot};
-use assumed::http::{Crowd, Endpoint, ForeignNames, Listener, Rarely, ServedRole, Site, Terms};
+use assumed::http::{
+    ConnectionCloser, Crowd, Endpoint, ForeignNames, Listener, Rarely, ServedRole, Site, Terms,
+};
 use assumed::imds::{Facts, HostNames, Metadata, Options, TokenKey};
 use assumed::pulse::Pulse;
 use assumed::role::{AccountId, Partition};
@@ -123,6 +125,7 @@ fn served() -> SocketAddr {
                 endpoint: Endpoint::Imds(Arc::new(site)),
                 crowd: Arc::new(Crowd::new(8, || {})),
                 connections: TaskTracker::new(),
+                closer: ConnectionCloser::default(),
                 pulse: Pulse::default(),
             };
             listener.serve(CancellationToken::new()).await;

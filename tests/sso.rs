@@ -15,6 +15,8 @@ use std::process::Command;
 use assumed::clock::{Clock, SystemClock};
 use common::client::Client;
 use common::control::{Done, verb};
+#[cfg(target_os = "linux")]
+use common::memory;
 use common::program::{Daemon, Home};
 use jiff::{SignedDuration, Timestamp};
 use portal::Portal;
@@ -358,5 +360,26 @@ fn the_verb_logs_in_by_the_cli_and_shows_what_is_served() {
     let told = Done::of(rig.home.command(&["login"]).env("PATH", path)).well();
     assert!(told.starts_with("dev: generation "), "{told}");
     client.key_id();
+    rig.end(daemon);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lock_leaves_nothing_of_a_login_in_memory() {
+    if memory::skipped() {
+        return;
+    }
+    let rig = Rig::new(Form::Session);
+    rig.log_in(-MINUTES);
+    let refresh = ("hush-refresh".to_owned(), "hush-later-access".to_owned());
+    rig.portal.think(|mind| mind.refresh = Some(refresh));
+    let (mut daemon, client) = rig.start();
+    daemon.event("rotated");
+    assert_eq!(client.credentials().status, 200);
+    let secrets: Vec<_> = SECRETS.iter().filter(|it| it.starts_with("hush-")).collect();
+    let secrets: Vec<_> = secrets.into_iter().map(|&secret| secret.to_owned()).collect();
+    assert!(!memory::found(daemon.pid(), &secrets).is_empty(), "what is served is in memory");
+    verb(&rig.home, &["lock"]).well();
+    memory::is_clean(daemon.pid(), &secrets);
     rig.end(daemon);
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use tracing::error;
 
-use super::{Globals, inputs, start_log};
+use super::{Globals, inputs, secret_variables, start_log};
 use crate::clock::SystemClock;
 use crate::config::{self, Environment, Inputs, Overrides, Settings};
 use crate::daemon::{self, Companion, Company, Daemon};
@@ -58,7 +58,8 @@ pub(super) fn main(demo: &Demo, globals: &Globals) -> Result<ExitCode, Fatal> {
     }
     let address = local_address(&sts)?;
     let state = temporary_state(globals)?;
-    let own = inputs::environment();
+    // Real keys of the user have no business here.
+    let own = secret_variables::moved(inputs::environment());
     let inputs = Inputs {
         overrides: demo.overrides(globals, state.path()),
         environment: Arc::new(environment(address, &own)),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use super::secret_variables;
 use crate::config::{
     self, Caller, ConfigFile, Environment, Inputs, Mistake, Mistakes, Overrides, ProfilePaths,
     Settings, SharedFile, SharedFiles, Whereabouts,
@@ -73,6 +74,14 @@ impl Sources {
 
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// The same in a process that goes on living: it keeps no key where others could find it.
+    ///
+    /// Call it while the process has one thread.
+    pub(super) fn with_moved_secrets(self) -> Self {
+        let environment = secret_variables::moved(Environment::clone(&self.environment));
+        Self { environment: Arc::new(environment), ..self }
     }
 
     /// The same in the environment of another process.
@@ -247,6 +256,11 @@ pub(super) fn wrong(mistakes: &Mistakes) -> Fatal {
 }
 
 impl Found {
+    /// Drops what the settings were made of: the files may have keys in them.
+    pub(super) fn into_settings(self) -> Settings {
+        self.settings
+    }
+
     /// What is legal but probably not meant, and what SDKs will prefer to us.
     pub(super) fn warnings(&self) -> Vec<Mistake> {
         let rivals = config::rivals(&self.inputs, &self.settings.listen);

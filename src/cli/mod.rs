@@ -26,6 +26,7 @@ mod private;
 mod reach;
 mod roles;
 mod run;
+mod secret_variables;
 #[cfg(feature = "service")]
 mod service;
 mod shell;

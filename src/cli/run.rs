@@ -70,7 +70,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
     let pid_file = run.choice.pid_file.clone();
     let detaches = run.choice.daemon;
     let for_process = run.choice.for_process;
-    let sources = run.choice.sources(globals);
+    let sources = run.choice.sources(globals).with_moved_secrets();
     if detaches {
         detached::permitted(sources.environment())?;
     }
@@ -82,6 +82,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
     }
     let logging = start_log(&found.settings.log)?;
     found.warn();
+    let settings = found.into_settings();
     let company = Company {
         reread: Some(sources.reread()),
         logging: Some(logging),
@@ -90,7 +91,7 @@ pub(super) fn main(run: Run, globals: &Globals) -> Result<ExitCode, Fatal> {
         terminal: std::io::stdin().is_terminal(),
         ..Company::default()
     };
-    Daemon::prepare(found.settings, supervisor)?.run(company)?;
+    Daemon::prepare(settings, supervisor)?.run(company)?;
     Ok(ExitCode::SUCCESS)
 }
 

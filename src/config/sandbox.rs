@@ -1,4 +1,4 @@
-//! What the daemon forbids itself, and every command that it runs.
+//! What the daemon forbids itself, and the commands that it runs.
 //!
 //! Only the wish: whether a kernel can grant it is found out at the start.
 
@@ -11,12 +11,14 @@ pub struct Sandbox {
     pub landlock: Landlock,
     /// Whether system calls are denied that nobody here needs.
     pub seccomp: bool,
+    /// Whether commands have a sandbox, too.
+    pub commands: bool,
 }
 
 /// When writing is confined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Landlock {
-    /// Where the kernel can, unless a command is configured, which writes where it likes.
+    /// If the kernel can; commands write where they like.
     #[default]
     Auto,
     /// Always, commands included; without it there is no start.
@@ -27,16 +29,18 @@ pub enum Landlock {
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self { landlock: Landlock::Auto, seccomp: true }
+        Self { landlock: Landlock::Auto, seccomp: true, commands: true }
     }
 }
 
 impl Sandbox {
     pub(super) fn read(document: &Document) -> Self {
         let landlock = document.get("sandbox.landlock").map(|said| Landlock::named(said.text));
+        let flag = |key| document.get(key).is_none_or(|flag| flag.text == "true");
         Self {
             landlock: landlock.unwrap_or_default(),
-            seccomp: document.get("sandbox.seccomp").is_none_or(|flag| flag.text == "true"),
+            seccomp: flag("sandbox.seccomp"),
+            commands: flag("sandbox.commands"),
         }
     }
 }

@@ -31,6 +31,7 @@ impl Attendance {
             shown: self.shown.clone(),
             sessions: reception.sessions(),
             chronicle: Arc::clone(chronicle),
+            reception: reception.clone(),
             clock: Arc::clone(clock),
         };
         let doorman = Doorman { role: role.clone(), clock: Arc::clone(clock) };

@@ -23,8 +23,8 @@ use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::rotation::port::Alarm;
 use crate::secret::Secret;
-use crate::sts;
 use crate::sts::request::{CommandLine, MfaSerial, Need};
+use crate::sts::{self, Reception};
 use crate::sys::wake::WallAlarm;
 
 /// How long a command may take to take note.
@@ -51,6 +51,8 @@ pub(super) struct Lookout {
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) sessions: watch::Receiver<BTreeMap<MfaSerial, Validity>>,
     pub(super) chronicle: Arc<Chronicle>,
+    /// Runs what tells them.
+    pub(super) reception: Reception,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -90,7 +92,7 @@ impl Lookout {
                 let ending = self.ending(whose, &events, &mut told, now);
                 for event in self.waiting(whose, &mut told, now).into_iter().chain(ending) {
                     self.chronicle.note(now.wall, &event.told());
-                    tell(event, &events);
+                    tell(event, &events, &self.reception);
                 }
             }
             let next = told.next(&events, now);
@@ -191,12 +193,16 @@ impl Notice {
 }
 
 /// Tells whoever wants to know, beside everything else.
-fn tell(event: Notice, events: &Events) {
+fn tell(event: Notice, events: &Events, reception: &Reception) {
+    let reception = reception.clone();
     if let Some(command) = events.command.clone() {
+        let reception = reception.clone();
         let mut text = serde_json::to_vec(&event).unwrap_or_default();
         text.push(b'\n');
         tokio::spawn(async move {
-            if let Err(error) = sts::tell("events.command", &command, &text, LIMIT).await {
+            if let Err(error) =
+                sts::tell("events.command", &command, &text, reception.runner(LIMIT)).await
+            {
                 warn!(event = "events", %error, "nobody was told that a human is needed");
             }
         });
@@ -204,7 +210,8 @@ fn tell(event: Notice, events: &Events) {
     if events.notify && has_desktop() {
         tokio::spawn(async move {
             let command = notification(&event);
-            if let Err(error) = sts::tell("notify-send", &command, &[], LIMIT).await {
+            let runner = reception.runner(LIMIT);
+            if let Err(error) = sts::tell("notify-send", &command, &[], runner).await {
                 debug!(event = "events", %error, "no notification on the desktop");
             }
         });
@@ -212,7 +219,7 @@ fn tell(event: Notice, events: &Events) {
 }
 
 /// True where there is somebody to show it to.
-fn has_desktop() -> bool {
+pub(super) fn has_desktop() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     cfg!(target_os = "macos") || set("DBUS_SESSION_BUS_ADDRESS")
 }

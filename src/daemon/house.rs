@@ -14,6 +14,7 @@ use super::control::{self, Control};
 use super::given::Given;
 use super::keeping;
 use super::listeners::Listeners;
+use super::locked_sessions::LockedSessions;
 use super::orders::{Order, Orders};
 use super::reading::Reading;
 use super::role::{self, Makings};
@@ -81,7 +82,7 @@ impl House {
         let companion = company.companion.map(tokio::spawn).map(AbortOnDropHandle::new);
         let Daemon { settings, bound, register, key, state, given, control, kept, sandbox, .. } =
             daemon;
-        let reception = keeping::reception(kept, since);
+        let reception = keeping::reception(kept, sandbox.commands(), since);
         let chronicle = Arc::<Chronicle>::default();
         let shown = watch::Sender::<Shown>::default();
         let makings = Makings::new(&reception, &clock, &chronicle, settings.max_in_flight);
@@ -169,6 +170,8 @@ impl House {
             shown: self.shown.subscribe(),
             clients: self.sites.clients(),
             reception: self.reception.clone(),
+            locked_sessions: LockedSessions::default(),
+            closer: self.listeners.closer(),
             mark,
             socket: bound.as_ref().map(|bound| bound.socket.path().to_owned()),
             since: self.since,

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::clock::{Clock, Now};
+use crate::command::StartCommand;
 use crate::rotation::port::Alarm;
 use crate::sts::{Keepsake, Reception};
 use crate::sys::activation::SESSIONS;
@@ -19,8 +20,12 @@ use crate::sys::wake::WallAlarm;
 
 /// A reception that goes on with what an earlier process had kept; with nothing, where
 /// that is not to be believed.
-pub(super) fn reception(kept: Option<OwnedFd>, now: Now) -> Reception {
-    let reception = Reception::default();
+pub(super) fn reception(
+    kept: Option<OwnedFd>,
+    commands: Option<Arc<dyn StartCommand>>,
+    now: Now,
+) -> Reception {
+    let reception = Reception::default().with_commands(commands);
     match kept.map(|kept| restored(kept, now)) {
         None => {}
         Some(Ok(keepsake)) => {
@@ -34,7 +39,7 @@ pub(super) fn reception(kept: Option<OwnedFd>, now: Now) -> Reception {
     reception
 }
 
-fn restored(kept: OwnedFd, now: Now) -> Result<Keepsake, String> {
+pub(super) fn restored(kept: OwnedFd, now: Now) -> Result<Keepsake, String> {
     let bytes = sealed::read(kept).map_err(|foreign| foreign.to_string())?;
     Keepsake::decode(&bytes, now).map_err(|malformed| malformed.why.to_owned())
 }

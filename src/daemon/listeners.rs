@@ -20,7 +20,7 @@ use crate::access::permit::User;
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{Crowd, Listener};
+use crate::http::{ConnectionCloser, Crowd, Listener};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
 use crate::sys::{memory, peer};
@@ -82,6 +82,7 @@ pub(super) struct Listeners {
     open: Vec<Open>,
     crowd: Arc<Crowd>,
     connections: TaskTracker,
+    closer: ConnectionCloser,
     closing: CancellationToken,
 }
 
@@ -99,6 +100,7 @@ impl Default for Listeners {
             open: Vec::new(),
             crowd: Arc::new(Crowd::new(MOST_CONNECTIONS, memory::shed_heap)),
             connections: TaskTracker::new(),
+            closer: ConnectionCloser::default(),
             closing: CancellationToken::new(),
         }
     }
@@ -108,6 +110,11 @@ impl Listeners {
     /// Where they are, ports resolved.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.open.iter().filter_map(|open| open.bound.address()).collect()
+    }
+
+    /// Ends every connection that is open.
+    pub(super) fn closer(&self) -> ConnectionCloser {
+        self.closer.clone()
     }
 
     /// Of each accept loop.
@@ -145,6 +152,7 @@ impl Listeners {
             endpoint: sites.endpoint(&bound.listen),
             crowd: Arc::clone(&self.crowd),
             connections: self.connections.clone(),
+            closer: self.closer.clone(),
             pulse: pulse.clone(),
         };
         let closing = self.closing.child_token();

@@ -18,6 +18,7 @@ mod house;
 mod issuers;
 mod keeping;
 mod listeners;
+mod locked_sessions;
 mod logins;
 mod orders;
 mod reading;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 pub use orders::{Order, Orders, Reply};
 pub use reading::Reread;
+pub use sandbox::command_starter;
 
 use crate::config::{self, ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};
@@ -178,6 +180,7 @@ impl Daemon {
         let runtime = start::runtime()?;
         let outcome = runtime.block_on(async {
             let orders = Orders::from_signals()?;
+            let _watched = self.sandbox.watch();
             House::open(self, company, audience.is_shell(), &orders)?.live(orders, audience).await
         });
         // A name that is being resolved, or a file on a dead network, must not hold up the end.

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::consumption::Mint;
+use super::locked_sessions::LockedSessions;
 use super::orders::Order;
 use super::role::Known;
 use super::sessions::Sessions;
@@ -21,6 +22,7 @@ use crate::control::{
     Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
 };
 use crate::credentials::Credentials;
+use crate::http::ConnectionCloser;
 use crate::rotation::standing::Standing;
 use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
 use crate::sts::Reception;
@@ -68,6 +70,9 @@ pub(super) struct Steering {
     pub(super) shown: watch::Receiver<Shown>,
     pub(super) clients: Arc<Clients>,
     pub(super) reception: Reception,
+    /// The MFA sessions, while the daemon is locked.
+    pub(super) locked_sessions: LockedSessions,
+    pub(super) closer: ConnectionCloser,
     /// Absent where nothing can be written.
     pub(super) mark: Option<Mark>,
     pub(super) mint: Mint,
@@ -140,10 +145,14 @@ impl Steer for Steering {
         }
         self.sessions.lock();
         self.note(&Event::Locked);
+        self.locked_sessions.take_from(&self.reception, self.clock.now());
         self.reception.withhold(true);
         if forget {
             self.reception.forget();
+            self.locked_sessions.forget();
         }
+        // What connections have carried is in their buffers.
+        self.closer.close_all();
         let kept = self.mark.as_ref().map(Mark::set);
         match kept {
             Some(Ok(())) => {
@@ -178,13 +187,14 @@ impl Steer for Steering {
                 .hint("the mark of the lock is in the state directory"));
         }
         if self.is_locked() {
+            self.locked_sessions.give_back(&self.reception, self.clock.now());
+            self.reception.withhold(false);
             for role in &self.shown.borrow().roles {
                 role.store.unlock();
                 role.bell.unlock();
             }
             self.sessions.unlock();
             self.note(&Event::Unlocked);
-            self.reception.withhold(false);
             info!(event = "unlocked", "credentials are assumed anew");
         }
         Ok(())

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,14 @@ enum Limit {
     Closing,
 }
 
+/// Who may end a connection after the request in hand.
+pub(super) struct End {
+    /// Its listener does not serve any more.
+    pub(super) closing: CancellationToken,
+    /// All connections end.
+    pub(super) closer: watch::Receiver<()>,
+}
+
 /// What the requests of one connection share.
 struct Visit {
     endpoint: Endpoint,
@@ -52,12 +61,12 @@ struct Visit {
 }
 
 /// Serves one connection until it ends or keeps silent for too long, or to the end of
-/// the request in hand after `closing`.
+/// the request in hand once somebody wants it to end.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     endpoint: Endpoint,
     ends: Ends,
-    closing: CancellationToken,
+    mut end: End,
 ) -> Result<(), hyper::Error> {
     let silence = Silence::new(endpoint.clock());
     let asked = AtomicBool::new(false);
@@ -76,7 +85,8 @@ pub(super) async fn serve(
     let limits = aside(async {
         tokio::select! {
             () = visit.silence.ends() => Limit::Silence,
-            () = closing.cancelled() => Limit::Closing,
+            () = end.closing.cancelled() => Limit::Closing,
+            Ok(()) = end.closer.changed() => Limit::Closing,
         }
     });
     tokio::select! {

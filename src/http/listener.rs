@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::closer::ConnectionCloser;
 use super::connection;
 use super::crowd::{Crowd, Presence};
 use super::endpoint::Endpoint;
@@ -51,6 +52,8 @@ pub struct Listener {
     pub crowd: Arc<Crowd>,
     /// Knows every open connection.
     pub connections: TaskTracker,
+    /// Ends every open connection.
+    pub closer: ConnectionCloser,
     /// Tells whether the loop still turns.
     pub pulse: Pulse,
 }
@@ -114,8 +117,9 @@ impl Listener {
 
     fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {
         let endpoint = self.endpoint.clone();
+        let end = connection::End { closing, closer: self.closer.subscribe() };
         self.connections.spawn(async move {
-            if let Err(error) = connection::serve(stream, endpoint, ends, closing).await {
+            if let Err(error) = connection::serve(stream, endpoint, ends, end).await {
                 debug!(%error, "connection ended early");
             }
             drop(presence);

@@ -5,6 +5,7 @@
 //! STS; hyper is named in this room only.
 
 mod aside;
+mod closer;
 mod connection;
 mod container;
 mod crowd;
@@ -28,6 +29,7 @@ mod silence;
 mod visitor;
 mod wire;
 
+pub use closer::ConnectionCloser;
 pub use container::{ContainerSite, ContainerTerms};
 pub use crowd::Crowd;
 pub use endpoint::Endpoint;

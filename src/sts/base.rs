@@ -20,6 +20,7 @@ use aws_smithy_types::retry::RetryConfig;
 use jiff::Timestamp;
 
 use super::client::timeout_config;
+use super::command::CommandRunner;
 use super::login::Login;
 use super::neighbour::Neighbour;
 use super::network::Network;
@@ -29,6 +30,7 @@ use super::shared_files::Excerpt;
 use super::signing_time::WallTime;
 use super::witness::Witness;
 use crate::clock::Clock;
+use crate::command::StartCommand;
 use crate::config::EXCERPT;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
@@ -39,11 +41,17 @@ pub(super) struct Bases {
     source: Arc<Source>,
     network: Network,
     clock: Arc<dyn Clock>,
+    commands: Option<Arc<dyn StartCommand>>,
 }
 
 impl Bases {
-    pub(super) const fn new(source: Arc<Source>, network: Network, clock: Arc<dyn Clock>) -> Self {
-        Self { source, network, clock }
+    pub(super) const fn new(
+        source: Arc<Source>,
+        network: Network,
+        clock: Arc<dyn Clock>,
+        commands: Option<Arc<dyn StartCommand>>,
+    ) -> Self {
+        Self { source, network, clock, commands }
     }
 
     /// The base credentials as they are at this moment.
@@ -73,7 +81,11 @@ impl Bases {
 
     async fn of_command(&self, excerpt: &Excerpt) -> Result<Signer, Failure> {
         let line = excerpt.need("credential_process")?;
-        let signer = process::credentials(line, self.source.timeouts.process).await?;
+        let runner = CommandRunner {
+            starter: self.commands.as_deref(),
+            limit: self.source.timeouts.process,
+        };
+        let signer = process::credentials(line, runner, &self.source.environment).await?;
         let wall = SystemTime::from(self.clock.now().wall);
         if signer.expiry().is_some_and(|expiry| expiry <= wall) {
             return Err(Failure::new(
@@ -126,16 +138,17 @@ fn only(excerpt: &Excerpt) -> ProfileFiles {
 
 fn of_environment(environment: &Environment) -> Result<Signer, Failure> {
     let need = |name: &str| {
-        environment.get(name).ok_or_else(|| {
+        environment.secret(name).ok_or_else(|| {
             Failure::new(Kind::NoBase, format!("{name} is not set"))
                 .hint("set it in the environment that the daemon is started from")
         })
     };
     let mut signer = Signer::builder()
-        .access_key_id(need("AWS_ACCESS_KEY_ID")?)
-        .secret_access_key(need("AWS_SECRET_ACCESS_KEY")?)
+        .access_key_id(need("AWS_ACCESS_KEY_ID")?.expose())
+        .secret_access_key(need("AWS_SECRET_ACCESS_KEY")?.expose())
         .provider_name("Environment");
-    signer.set_session_token(environment.get("AWS_SESSION_TOKEN").map(str::to_owned));
+    let session_token = environment.secret("AWS_SESSION_TOKEN");
+    signer.set_session_token(session_token.map(|token| token.expose().to_owned()));
     signer.set_account_id(environment.get("AWS_ACCOUNT_ID").map(Into::into));
     let expiration = environment.get("AWS_CREDENTIAL_EXPIRATION");
     let expiration = expiration.and_then(|text| text.parse::<Timestamp>().ok());
@@ -174,6 +187,7 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::environment::ProfilePaths;
     use crate::sts::tests::source;
+    use crate::sys::command_helper::CommandHelper;
 
     const CONFIG: &str = "
 [profile keys]
@@ -203,7 +217,8 @@ login_session = arn:aws:iam::123456789012:user/x
         let source = Arc::new(source);
         let clock = Arc::new(SystemClock);
         let network = Network::new(source.timeouts, source.route.clone());
-        Bases::new(source, network, clock).credentials(&base).await
+        let helper = CommandHelper::in_thread().unwrap();
+        Bases::new(source, network, clock, Some(Arc::new(helper))).credentials(&base).await
     }
 
     #[tokio::test]

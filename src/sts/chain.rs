@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::base::Bases;
 use super::client::{Client, Enclosed};
+use super::command::CommandRunner;
 use super::input::{self, Named};
 use super::keepsake::Device;
 use super::network::Network;
@@ -61,7 +62,8 @@ impl RoleChain {
         let source = Arc::new(source);
         let network = Network::new(source.timeouts, source.route.clone());
         let client = Client::new(&source, &network, Arc::clone(&clock));
-        let bases = Bases::new(Arc::clone(&source), network, Arc::clone(&clock));
+        let commands = reception.commands.clone();
+        let bases = Bases::new(Arc::clone(&source), network, Arc::clone(&clock), commands);
         Self(Arc::new(Links { source, bases, client, clock, reception, owner: Mutex::new(None) }))
     }
 }
@@ -85,6 +87,10 @@ impl Links {
             signer = signer_with(&step.credentials);
         }
         self.assume(last, signer).await
+    }
+
+    fn runner(&self) -> CommandRunner<'_> {
+        self.reception.runner(self.source.timeouts.process)
     }
 
     /// The first credentials, to sign a call with.
@@ -118,7 +124,7 @@ impl Links {
     }
 
     async fn web_identity(&self, call: &WebIdentity) -> Result<Grant, Failure> {
-        let token = input::text(&call.token, TOKEN, self.source.timeouts.process).await?;
+        let token = input::text(&call.token, TOKEN, self.runner()).await?;
         jwt::check(&token)?;
         let policy = input::policy(&call.policies)?;
         let grant = self.client.assume_role_with_web_identity(call, &token, policy.as_ref()).await;
@@ -135,7 +141,7 @@ impl Links {
         if let Some(response) = self.reception.take_assertion(&call.role_arn) {
             return self.saml_with(call, response).await.map_err(asked_again);
         }
-        let text = input::text(&call.assertion, ASSERTION, self.source.timeouts.process).await?;
+        let text = input::text(&call.assertion, ASSERTION, self.runner()).await?;
         self.saml_with(call, text).await
     }
 
@@ -159,7 +165,7 @@ impl Links {
         };
         let device = self.device(mfa, &user);
         let open = async {
-            let code = self.reception.sessions.code(mfa, self.source.timeouts.process).await?;
+            let code = self.reception.sessions.code(mfa, self.runner()).await?;
             self.client.session_token(call, Some(&code), user).await
         };
         self.reception.sessions.session(device, || self.clock.now(), open).await
@@ -170,8 +176,7 @@ impl Links {
         let signer = match &role.mfa {
             None => signer,
             Some(mfa) if signer.session_token().is_some() => {
-                enclosed.code =
-                    Some(self.reception.sessions.code(mfa, self.source.timeouts.process).await?);
+                enclosed.code = Some(self.reception.sessions.code(mfa, self.runner()).await?);
                 signer
             }
             Some(mfa) => {

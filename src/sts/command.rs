@@ -1,23 +1,26 @@
 //! A program of the user's that prints a secret: credentials, a token, an
 //! assertion, a code.
 //!
-//! It may hang, flood or fork, so it gets a time limit, a bounded ear, and a
-//! group of its own that is killed whole. It never sees the variables that would
-//! lead it back to us. What it prints on stdout is never repeated; the last line
-//! of its stderr is.
+//! The command helper starts it. It may hang, flood or fork, so it gets a time
+//! limit, a bounded output, and a process group that is killed whole. It never sees
+//! the variables that would lead it back to us. What it prints on stdout is never
+//! repeated; the last line of its stderr is.
 
 use std::fmt::Display;
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use zeroize::Zeroizing;
 
 use super::request::CommandLine;
 use super::wording::tidy;
-use crate::environment::SERVICE_MANAGER;
+use crate::command::{CommandChannel, CommandReply, CommandRequest, DONE, REPLY, StartCommand};
+use crate::environment::{Environment, SERVICE_MANAGER};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
 
@@ -37,12 +40,63 @@ const KEPT_BACK: [&str; 6] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
 
+/// Who starts the user's programs, and how long each may take.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandRunner<'a> {
+    /// Absent if no command was configured when the daemon started.
+    pub starter: Option<&'a dyn StartCommand>,
+    /// From the start to the end of its output.
+    pub limit: Duration,
+}
+
 /// A command, and the key under which the user set it.
 #[derive(Clone, Copy)]
 pub(super) struct Program<'a> {
     pub(super) key: &'static str,
     pub(super) command: &'a CommandLine,
-    pub(super) limit: Duration,
+    pub(super) runner: CommandRunner<'a>,
+    /// Whose AWS keys it gets, if any.
+    pub(super) keys_of: Option<&'a Environment>,
+}
+
+/// A program that was requested, and our ends of its pipes. Dropped, it is killed.
+struct Running {
+    session: UnixStream,
+    stdin: Option<Sender>,
+    stdout: Receiver,
+    stderr: Receiver,
+}
+
+impl Running {
+    /// The runtime watches it from here on.
+    fn watched(channel: CommandChannel) -> io::Result<Self> {
+        channel.session.set_nonblocking(true)?;
+        Ok(Self {
+            session: UnixStream::from_std(channel.session)?,
+            stdin: channel.stdin.map(Sender::from_owned_fd).transpose()?,
+            stdout: Receiver::from_owned_fd(channel.stdout)?,
+            stderr: Receiver::from_owned_fd(channel.stderr)?,
+        })
+    }
+
+    async fn request(&mut self, request: &[u8]) -> io::Result<CommandReply> {
+        self.session.write_all(request).await.map_err(gone)?;
+        reply(&mut self.session).await
+    }
+}
+
+async fn reply(session: &mut UnixStream) -> io::Result<CommandReply> {
+    let mut bytes = [0; REPLY];
+    session.read_exact(&mut bytes).await.map_err(gone)?;
+    CommandReply::decode(bytes).map_err(|_| confused())
+}
+
+fn gone(_: io::Error) -> io::Error {
+    io::Error::other("the command helper has ended")
+}
+
+fn confused() -> io::Error {
+    io::Error::other("the command helper gave an unknown reply")
 }
 
 impl Program<'_> {
@@ -52,23 +106,14 @@ impl Program<'_> {
     }
 
     async fn converse(self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let mut command = command(self.command);
-        if !input.is_empty() {
-            command.stdin(Stdio::piped());
-        }
-        let mut child =
-            command.spawn().map_err(|error| self.broken(format!("cannot be started: {error}")))?;
-        let group = Group::of(&child);
-        let heard = tokio::time::timeout(self.limit, self.listen(&mut child, input)).await;
-        let Ok(heard) = heard else {
-            drop(group);
+        let limit = self.runner.limit;
+        // Dropped with its session, a program that is late is killed.
+        let Ok(heard) = tokio::time::timeout(limit, self.run(input)).await else {
             return Err(self
-                .broken(format!("did not end within {:?}, and was killed", self.limit))
+                .broken(format!("did not end within {limit:?}, and was killed"))
                 .hint("does it wait for a login or a password? it gets no terminal"));
         };
-        let heard = heard?;
-        group.dismiss();
-        self.judge(heard)
+        self.judge(heard?)
     }
 
     /// What is wrong with it, or with what it printed.
@@ -76,12 +121,34 @@ impl Program<'_> {
         Failure::new(Kind::NoBase, format!("{} {what}", self.key))
     }
 
-    async fn listen(self, child: &mut Child, input: &[u8]) -> Result<Heard, Failure> {
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(self.broken("has no output"));
+    async fn run(self, input: &[u8]) -> Result<Heard, Failure> {
+        let mut running = self.start(!input.is_empty()).await?;
+        let heard = self.listen(&mut running, input).await?;
+        // It has ended; what it left behind may go on. Without a helper there is nobody to tell.
+        let _ = running.session.write_all(&[DONE]).await;
+        Ok(heard)
+    }
+
+    async fn start(self, has_input: bool) -> Result<Running, Failure> {
+        let failed = |error: io::Error| self.broken(format!("cannot be started: {error}"));
+        let Some(starter) = self.runner.starter else {
+            return Err(self
+                .broken("cannot be started: no command was configured when the daemon started")
+                .hint("restart the daemon"));
         };
+        let running = starter.open(has_input).and_then(Running::watched);
+        let mut running = running.map_err(|error| helper_lost(failed(error)))?;
+        let reply = running.request(&self.request().encode()).await;
+        match reply.map_err(|error| helper_lost(failed(error)))? {
+            CommandReply::NotStarted(errno) => Err(failed(io::Error::from_raw_os_error(errno))),
+            CommandReply::Started | CommandReply::Ended(_) => Ok(running),
+        }
+    }
+
+    async fn listen(self, running: &mut Running, input: &[u8]) -> Result<Heard, Failure> {
+        let Running { session, stdin, stdout, stderr } = running;
         let last_line = async { Ok(read_last_line(stderr).await) };
-        let stdin = child.stdin.take();
+        let stdin = stdin.take();
         let tell = async {
             if let Some(mut stdin) = stdin {
                 // Whoever does not read it does not want it.
@@ -90,13 +157,13 @@ impl Program<'_> {
             Ok(())
         };
         let (stdout, complaint, ()) = tokio::try_join!(self.read_all(stdout), last_line, tell)?;
-        let status = child.wait().await;
-        Ok(Heard {
-            status: status
-                .map_err(|error| self.broken(format!("cannot be waited for: {error}")))?,
-            stdout,
-            complaint,
-        })
+        let lost = |error: io::Error| helper_lost(self.broken(format!("is lost: {error}")));
+        match reply(session).await.map_err(lost)? {
+            CommandReply::Ended(status) => {
+                Ok(Heard { status: ExitStatus::from_raw(status), stdout, complaint })
+            }
+            _ => Err(lost(confused())),
+        }
     }
 
     async fn read_all(self, pipe: impl AsyncRead + Unpin) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -122,89 +189,59 @@ impl Program<'_> {
         };
         Err(self.broken(format!("ended with {}{complaint}", heard.status)))
     }
+
+    fn request(self) -> CommandRequest {
+        let owned = |name: &str| name.to_owned();
+        let keys = self.keys_of.into_iter().flat_map(Environment::secrets);
+        let keys = keys.filter(|(name, _)| !KEPT_BACK.contains(name));
+        let told = [(INSIDE, "1"), ("AWS_EC2_METADATA_DISABLED", "true")];
+        let told = told.map(|(name, value)| (name, Secret::new(value)));
+        CommandRequest {
+            words: words(self.command),
+            set: keys.chain(told).map(|(name, value)| (owned(name), value)).collect(),
+            unset: KEPT_BACK.iter().chain(&SERVICE_MANAGER).map(|name| owned(name)).collect(),
+        }
+    }
+}
+
+/// Nothing of the user's is wrong.
+fn helper_lost(failure: Failure) -> Failure {
+    failure.hint("restart the daemon: it cannot start programs without its command helper")
 }
 
 /// Runs a command that is told something and prints nothing of interest.
 ///
 /// # Errors
-/// Where it cannot be started, takes longer than `limit`, or fails.
+/// Where it cannot be started, takes longer than the runner's limit, or fails.
 pub async fn tell(
     key: &'static str,
     command: &CommandLine,
     input: &[u8],
-    limit: Duration,
+    runner: CommandRunner<'_>,
 ) -> Result<(), Failure> {
-    Program { key, command, limit }.converse(input).await.map(drop)
+    Program { key, command, runner, keys_of: None }.converse(input).await.map(drop)
 }
 
-fn command(line: &CommandLine) -> Command {
-    let mut command = match line {
-        CommandLine::Words(words) => {
-            let mut words = words.iter().map(Secret::expose);
-            let mut command = Command::new(words.next().unwrap_or_default());
-            command.args(words);
-            command
-        }
-        CommandLine::Line(line) => of_line(line.expose()),
+fn words(command: &CommandLine) -> Vec<Secret> {
+    let line = match command {
+        CommandLine::Words(words) => return words.clone(),
+        CommandLine::Line(line) => line.expose(),
     };
-    for name in KEPT_BACK.iter().chain(&SERVICE_MANAGER) {
-        command.env_remove(name);
-    }
-    command
-        .env(INSIDE, "1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
-
-fn of_line(line: &str) -> Command {
-    if let Some((program, arguments)) = plain_words(line) {
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        command.args(["-c", line]);
-        command
+    match plain_words(line) {
+        Some(words) => words.into_iter().map(Secret::new).collect(),
+        None => ["sh", "-c", line].map(Secret::new).into(),
     }
 }
 
 /// The words of a line that means the same with and without a shell; a minimal image has none.
-fn plain_words(line: &str) -> Option<(&str, Vec<&str>)> {
+fn plain_words(line: &str) -> Option<Vec<&str>> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=,.:/@% \t".contains(c);
     if !line.chars().all(plain) {
         return None;
     }
-    let mut words = line.split_ascii_whitespace();
-    let program = words.next().filter(|word| !word.contains('='))?;
-    Some((program, words.collect()))
-}
-
-/// The command and everything that it started.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-
-    fn dismiss(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // It may be gone already, and that is what we want.
-            let _gone = kill_process_group(leader, Signal::KILL);
-        }
-    }
+    let words: Vec<_> = line.split_ascii_whitespace().collect();
+    words.first().filter(|word| !word.contains('='))?;
+    Some(words)
 }
 
 /// What a command that ended had to say.
@@ -230,9 +267,12 @@ async fn read_last_line(mut pipe: impl AsyncRead + Unpin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::command_helper::CommandHelper;
 
     async fn run(command: &CommandLine, limit: Duration) -> Result<String, Failure> {
-        let program = Program { key: "mfa_command", command, limit };
+        let helper = CommandHelper::in_thread().unwrap();
+        let runner = CommandRunner { starter: Some(&helper), limit };
+        let program = Program { key: "mfa_command", command, runner, keys_of: None };
         program.output().await.map(|text| String::from_utf8(text.to_vec()).unwrap())
     }
 
@@ -257,10 +297,24 @@ mod tests {
     async fn it_cannot_find_its_way_back_to_us() {
         let told = line(r#"printf '%s %s' "$ASSUMED_INSIDE" "$AWS_EC2_METADATA_DISABLED""#).await;
         assert_eq!(told.unwrap(), "1 true");
-        let command = command(&CommandLine::Line(Secret::new("true")));
-        let removed: Vec<_> =
-            command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
-        assert_eq!(removed.len(), KEPT_BACK.len() + SERVICE_MANAGER.len());
+    }
+
+    #[test]
+    fn only_a_program_that_is_to_have_keys_gets_them() {
+        let environment = Environment::default()
+            .with("AWS_SECRET_ACCESS_KEY", "hush")
+            .with("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hush")
+            .with("AWS_REGION", "eu-central-1");
+        let command = CommandLine::Line(Secret::new("true"));
+        let set = |keys_of| {
+            let runner = CommandRunner { starter: None, limit: Duration::ZERO };
+            let request = Program { key: "x", command: &command, runner, keys_of }.request();
+            assert_eq!(request.unset.len(), KEPT_BACK.len() + SERVICE_MANAGER.len());
+            request.set.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(set(None), [INSIDE, "AWS_EC2_METADATA_DISABLED"]);
+        let told = ["AWS_SECRET_ACCESS_KEY", INSIDE, "AWS_EC2_METADATA_DISABLED"];
+        assert_eq!(set(Some(&environment)), told);
     }
 
     #[tokio::test]
@@ -301,7 +355,9 @@ mod tests {
             let command = CommandLine::Line(Secret::new(line));
             // More than a pipe holds.
             let input = format!("{}\nlast\n", "x".repeat(100_000));
-            tell("events.command", &command, input.as_bytes(), limit).await.map_err(|f| f.message)
+            let helper = CommandHelper::in_thread().unwrap();
+            let runner = CommandRunner { starter: Some(&helper), limit };
+            tell("events.command", &command, input.as_bytes(), runner).await.map_err(|f| f.message)
         };
         let minute = Duration::from_mins(1);
         told("tail -n 1 | grep -q last", minute).await.unwrap();
@@ -312,9 +368,41 @@ mod tests {
         assert_eq!(complaint, "events.command did not end within 50ms, and was killed");
     }
 
+    #[tokio::test]
+    async fn a_helper_that_has_gone_is_called_so() {
+        let command = CommandLine::Line(Secret::new("true"));
+        let limit = Duration::from_mins(1);
+        let gone = async |starter: Option<&dyn StartCommand>| {
+            let runner = CommandRunner { starter, limit };
+            let failure = tell("events.command", &command, &[], runner).await.unwrap_err();
+            (failure.message, failure.hint.unwrap())
+        };
+        let (message, hint) = gone(None).await;
+        assert!(
+            message.ends_with("no command was configured when the daemon started"),
+            "{message}"
+        );
+        assert_eq!(hint, "restart the daemon");
+        let (message, hint) = gone(Some(&Gone)).await;
+        assert_eq!(message, "events.command cannot be started: the command helper has ended");
+        assert!(hint.starts_with("restart the daemon"), "{hint}");
+    }
+
+    /// A helper that takes requests and then ends.
+    #[derive(Debug)]
+    struct Gone;
+
+    impl StartCommand for Gone {
+        fn open(&self, _: bool) -> io::Result<CommandChannel> {
+            let (session, _) = std::os::unix::net::UnixStream::pair()?;
+            let [stdout, stderr] = [io::pipe()?.0, io::pipe()?.0].map(Into::into);
+            Ok(CommandChannel { session, stdin: None, stdout, stderr })
+        }
+    }
+
     #[test]
     fn a_plain_line_needs_no_shell() {
-        assert_eq!(plain_words("/bin/x --a b=c"), Some(("/bin/x", vec!["--a", "b=c"])));
+        assert_eq!(plain_words("/bin/x --a b=c"), Some(vec!["/bin/x", "--a", "b=c"]));
         for line in ["x 'a b'", "x | y", "x $HOME", "A=b x", "~/bin/x", ""] {
             assert_eq!(plain_words(line), None, "{line}");
         }

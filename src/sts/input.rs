@@ -6,11 +6,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::command::Program;
+use super::command::{CommandRunner, Program};
 use super::request::{Policies, PolicySource, SessionPolicy, TextSource};
 use crate::failure::{Failure, Kind};
 use crate::secret::Secret;
@@ -29,12 +28,12 @@ pub(super) struct Named {
 pub(super) async fn text(
     source: &TextSource,
     named: Named,
-    limit: Duration,
+    runner: CommandRunner<'_>,
 ) -> Result<Secret, Failure> {
     match source {
         TextSource::File(path) => read(path, named.file),
         TextSource::Command(command) => {
-            let program = Program { key: named.command, command, limit };
+            let program = Program { key: named.command, command, runner, keys_of: None };
             let output = program.output().await?;
             let text = std::str::from_utf8(&output)
                 .map_err(|_| program.broken("printed something that is no text"))?;
@@ -93,6 +92,8 @@ fn read(path: &Path, key: &str) -> Result<Secret, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NAMED: Named = Named { file: "some_file", command: "some_command" };
@@ -102,8 +103,8 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("token");
         let source = TextSource::File(path.clone());
-        let limit = Duration::from_secs(1);
-        let told = async || text(&source, NAMED, limit).await.map(|text| text.expose().to_owned());
+        let runner = CommandRunner { starter: None, limit: Duration::from_secs(1) };
+        let told = async || text(&source, NAMED, runner).await.map(|text| text.expose().to_owned());
         let gone = told().await.unwrap_err();
         assert!(gone.message.contains("No such file"), "{gone}");
         assert!(gone.hint.unwrap().starts_with("some_file names"));
@@ -118,7 +119,7 @@ mod tests {
             assert!(told().await.unwrap_err().message.contains(why));
         }
         let folder = TextSource::File(room.path().to_owned());
-        let failure = text(&folder, NAMED, limit).await.unwrap_err();
+        let failure = text(&folder, NAMED, runner).await.unwrap_err();
         assert!(failure.message.ends_with("it is no regular file"), "{failure}");
     }
 

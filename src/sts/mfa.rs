@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as Turn, watch};
 
-use super::command::Program;
+use super::command::{CommandRunner, Program};
 use super::keepsake::{Device, Held, Keepsake};
 use super::request::{Mfa, MfaSerial};
 use crate::clock::{self, Now};
@@ -108,9 +108,14 @@ impl MfaSessions {
 
     /// Every session and code; an attempt in flight keeps what it opens to itself.
     pub(super) fn forget_all(&self) {
+        self.clear_secrets();
+        self.0.opened.send_replace(BTreeMap::new());
+    }
+
+    /// Drops the secrets of every session and code; when sessions end stays known.
+    pub(super) fn clear_secrets(&self) {
         self.slots().clear();
         self.codes().values_mut().for_each(|codes| codes.waiting = None);
-        self.0.opened.send_replace(BTreeMap::new());
         self.0.kept.send_modify(|kept| kept.sessions.clear());
     }
 
@@ -176,12 +181,16 @@ impl MfaSessions {
     }
 
     /// A code that has not been sent yet: handed in, or printed by the command.
-    pub(super) async fn code(&self, mfa: &Mfa, limit: Duration) -> Result<Secret, Failure> {
+    pub(super) async fn code(
+        &self,
+        mfa: &Mfa,
+        runner: CommandRunner<'_>,
+    ) -> Result<Secret, Failure> {
         let waiting = self.codes().entry(mfa.serial.clone()).or_default().waiting.take();
         let code = match (waiting, &mfa.command) {
             (Some(code), _) => code,
             (None, Some(command)) => {
-                let program = Program { key: "mfa_command", command, limit };
+                let program = Program { key: "mfa_command", command, runner, keys_of: None };
                 let output = program.output().await?;
                 let text = std::str::from_utf8(&output).unwrap_or_default();
                 six_digits(text.trim()).map_err(|wrong| {
@@ -261,6 +270,7 @@ mod tests {
     use crate::clock::BootTime;
     use crate::credentials::Credentials;
     use crate::sts::request::{CommandLine, UserSessionDuration};
+    use crate::sys::command_helper::CommandHelper;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -355,7 +365,9 @@ mod tests {
     async fn a_code_is_sent_once_whoever_gives_it() {
         let sessions = MfaSessions::default();
         let code = async |mfa: Mfa| {
-            let code = sessions.code(&mfa, HOUR).await;
+            let helper = CommandHelper::in_thread().unwrap();
+            let runner = CommandRunner { starter: Some(&helper), limit: HOUR };
+            let code = sessions.code(&mfa, runner).await;
             code.map(|code| code.expose().to_owned()).map_err(|failure| failure.message)
         };
         let printing = || mfa(Some("echo 123456"));
@@ -372,7 +384,9 @@ mod tests {
     async fn what_is_no_code_is_refused_and_not_repeated() {
         let sessions = MfaSessions::default();
         for line in ["echo 12345", "echo 1234567", "echo 12345a", "true", "printf '\\377'"] {
-            let failure = sessions.code(&mfa(Some(line)), HOUR).await.unwrap_err();
+            let helper = CommandHelper::in_thread().unwrap();
+            let runner = CommandRunner { starter: Some(&helper), limit: HOUR };
+            let failure = sessions.code(&mfa(Some(line)), runner).await.unwrap_err();
             assert_eq!(failure.message, "mfa_command printed something that is not an MFA code");
         }
         assert!(sessions.hand_in(&device("x").serial, &Secret::new("12 34 56")).is_err());

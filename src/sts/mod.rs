@@ -35,7 +35,7 @@ mod witness;
 mod wording;
 
 pub use chain::RoleChain;
-pub use command::tell;
+pub use command::{CommandRunner, tell};
 pub use endpoint::endpoint;
 pub use issuer::issuer_keys;
 pub use keepsake::Keepsake;

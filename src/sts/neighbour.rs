@@ -54,8 +54,7 @@ impl Neighbour<'_> {
     fn authorization(&self) -> Result<Option<Secret>, Failure> {
         const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
         let Some(path) = self.environment.get(FILE) else {
-            let text = self.environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-            return Ok(text.map(Secret::new));
+            return Ok(self.environment.secret("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::new(Kind::NoBase, format!("cannot read {path}: {error}"))

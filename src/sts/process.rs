@@ -1,22 +1,26 @@
 //! `credential_process`: a program prints the credentials, as JSON.
 
-use std::time::Duration;
-
 use aws_credential_types::Credentials as Signer;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::command::Program;
+use super::command::{CommandRunner, Program};
 use super::request::CommandLine;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::secret::Secret;
 
 const KEY: &str = "credential_process";
 
-/// Runs the command line and reads what it prints.
-pub(super) async fn credentials(line: &str, limit: Duration) -> Result<Signer, Failure> {
+/// Runs the command line and reads what it prints. It gets the AWS keys of `environment`, as
+/// the AWS CLI would hand them on.
+pub(super) async fn credentials(
+    line: &str,
+    runner: CommandRunner<'_>,
+    environment: &Environment,
+) -> Result<Signer, Failure> {
     let command = CommandLine::Line(Secret::new(line));
-    let program = Program { key: KEY, command: &command, limit };
+    let program = Program { key: KEY, command: &command, runner, keys_of: Some(environment) };
     parse(&program.output().await?, program)
 }
 
@@ -50,15 +54,24 @@ pub(super) fn parse(text: &[u8], program: Program<'_>) -> Result<Signer, Failure
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::sys::command_helper::CommandHelper;
 
     const LIMIT: Duration = Duration::from_mins(1);
+
+    async fn of(line: &str) -> Result<Signer, Failure> {
+        let helper = CommandHelper::in_thread().unwrap();
+        let runner = CommandRunner { starter: Some(&helper), limit: LIMIT };
+        credentials(line, runner, &Environment::default()).await
+    }
 
     #[tokio::test]
     async fn what_it_prints_is_taken() {
         let line = r#"echo '{"Version": 1, "AccessKeyId": "ASIA", "SecretAccessKey": "k",
             "SessionToken": "t", "Expiration": "2026-07-01T00:00:00Z", "AccountId": "123456789012"}'"#;
-        let signer = credentials(line, LIMIT).await.unwrap();
+        let signer = of(line).await.unwrap();
         assert_eq!(signer.access_key_id(), "ASIA");
         assert_eq!(signer.session_token(), Some("t"));
         assert_eq!(signer.account_id().unwrap().as_str(), "123456789012");
@@ -68,14 +81,15 @@ mod tests {
 
     #[tokio::test]
     async fn garbage_is_not_repeated() {
-        let failure = credentials("echo secret garbage", LIMIT).await.unwrap_err();
+        let failure = of("echo secret garbage").await.unwrap_err();
         assert_eq!(failure.message, "credential_process printed something that is no JSON object");
     }
 
     #[test]
     fn an_incomplete_answer_is_no_answer() {
         let command = CommandLine::Line(Secret::new("x"));
-        let program = Program { key: KEY, command: &command, limit: LIMIT };
+        let runner = CommandRunner { starter: None, limit: LIMIT };
+        let program = Program { key: KEY, command: &command, runner, keys_of: None };
         let parsed = |text: &str| {
             parse(text.as_bytes(), program).map(drop).map_err(|failure| failure.message)
         };

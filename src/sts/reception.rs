@@ -5,12 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
+use super::command::CommandRunner;
 use super::keepsake::Keepsake;
 use super::mfa::MfaSessions;
 use super::request::{MfaSerial, Need};
+use crate::clock::Now;
+use crate::command::StartCommand;
 use crate::credentials::Validity;
 use crate::failure::Failure;
 use crate::role::{Malformed, RoleArn};
@@ -20,10 +25,24 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, Default)]
 pub struct Reception {
     pub(super) sessions: MfaSessions,
+    /// Who starts the commands that print what STS wants.
+    pub(super) commands: Option<Arc<dyn StartCommand>>,
     assertions: Arc<Mutex<BTreeMap<String, Secret>>>,
 }
 
 impl Reception {
+    /// The same, for chains whose commands are started there.
+    #[must_use]
+    pub fn with_commands(self, commands: Option<Arc<dyn StartCommand>>) -> Self {
+        Self { commands, ..self }
+    }
+
+    /// Runs commands within this limit.
+    #[must_use]
+    pub fn runner(&self, limit: Duration) -> CommandRunner<'_> {
+        CommandRunner { starter: self.commands.as_deref(), limit }
+    }
+
     /// Takes a code; the next attempt that this device matters to sends it.
     ///
     /// # Errors
@@ -72,6 +91,16 @@ impl Reception {
     /// Goes on with what an earlier process left behind.
     pub fn restore(&self, keepsake: Keepsake) {
         self.sessions.restore(keepsake);
+    }
+
+    /// Takes every session out of this process's hands, as bytes from which [`Keepsake::decode`]
+    /// makes them again; what was handed in and not used yet is dropped.
+    #[must_use]
+    pub fn take_sessions(&self, now: Now) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = self.sessions.kept().borrow().encode(now);
+        self.sessions.clear_secrets();
+        self.assertions().clear();
+        bytes
     }
 
     /// While the daemon is locked, nothing may outlive it.

@@ -1,8 +1,72 @@
-//! Memory that was needed for a while, given back to the system.
+//! Memory that is no longer needed: wiped when it is freed, and given back to the system.
 //!
 //! Of several megabytes of program, TLS and the SDK included, requests touch a
 //! few hundred kilobytes. The rest is read again from the page cache when the
 //! next attempt runs, half an hour later.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// An allocator, by default the system's, which overwrites each block before it is freed.
+///
+/// hyper, rustls and the SDK keep credentials in buffers of their own and do not wipe them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WipingAllocator<A = System>(pub A);
+
+#[allow(unsafe_code)]
+// SAFETY: every block comes from `A` and goes back to it with the layout that it came with.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for WipingAllocator<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { self.0.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block is the caller's, has this size, and is not used afterwards.
+        unsafe {
+            wipe(block, layout.size());
+            self.0.dealloc(block, layout);
+        }
+    }
+
+    /// Always moves the block: the system would free the old one with its content.
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller guarantees that `size`, rounded up to this alignment, fits `isize`.
+        let moved = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: `size` is not zero, by the contract of `realloc`.
+        let new = unsafe { self.0.alloc(moved) };
+        if !new.is_null() {
+            // SAFETY: both blocks are at least this long, and the new one is nobody else's.
+            unsafe {
+                block.copy_to_nonoverlapping(new, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+        }
+        new
+    }
+}
+
+/// Overwrites memory with zeros, which no optimisation leaves out.
+///
+/// # Safety
+/// So many bytes from `start` must be valid for writing.
+#[allow(unsafe_code)]
+pub(super) unsafe fn wipe(start: *mut u8, length: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller guarantees that these bytes may be written.
+    unsafe {
+        libc::explicit_bzero(start.cast(), length);
+    }
+    #[cfg(target_os = "macos")]
+    // SAFETY: the caller guarantees that these bytes may be written.
+    unsafe {
+        libc::memset_s(start.cast(), length, 0, length);
+    }
+}
 
 /// Gives back what the allocator keeps of a crowd of connections that has left.
 pub fn shed_heap() {
@@ -54,7 +118,57 @@ fn shed() {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// Counts the bytes of freed blocks, and those among them that are not zero.
+    #[derive(Default)]
+    struct Inspecting {
+        freed: AtomicUsize,
+        not_wiped: AtomicUsize,
+    }
+
+    #[allow(unsafe_code)]
+    // SAFETY: each call is passed on as it came.
+    unsafe impl GlobalAlloc for Inspecting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the caller keeps the contract of `alloc`.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the block was written to in its whole length, and is not freed yet.
+            let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
+            self.freed.fetch_add(bytes.len(), Ordering::Relaxed);
+            let left = bytes.iter().filter(|byte| **byte != 0).count();
+            self.not_wiped.fetch_add(left, Ordering::Relaxed);
+            // SAFETY: the block came from `System`.
+            unsafe { System.dealloc(block, layout) }
+        }
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn a_block_is_wiped_when_it_is_freed_and_when_it_moves() {
+        let allocator = WipingAllocator(Inspecting::default());
+        let layout = Layout::from_size_align(1000, 8).unwrap();
+        // SAFETY: each block is used within its size, and freed once with its own layout.
+        unsafe {
+            let block = allocator.alloc(layout);
+            block.write_bytes(7, 1000);
+            let grown = allocator.realloc(block, layout, 3000);
+            let kept = std::slice::from_raw_parts(grown, 1000);
+            assert!(kept.iter().all(|byte| *byte == 7), "the content moves along");
+            grown.write_bytes(7, 3000);
+            let shrunk = allocator.realloc(grown, Layout::from_size_align(3000, 8).unwrap(), 10);
+            let kept = std::slice::from_raw_parts(shrunk, 10);
+            assert!(kept.iter().all(|byte| *byte == 7));
+            allocator.dealloc(shrunk, Layout::from_size_align(10, 8).unwrap());
+        }
+        assert_eq!(allocator.0.freed.load(Ordering::Relaxed), 1000 + 3000 + 10);
+        assert_eq!(allocator.0.not_wiped.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn code_that_is_shed_goes_and_comes_back() {

@@ -3,6 +3,8 @@
 
 pub mod activation;
 pub mod birth;
+pub mod command_helper;
+pub mod descriptors;
 pub mod detach;
 pub mod ending;
 pub mod handout;
@@ -15,6 +17,7 @@ pub mod notify;
 pub mod peer;
 pub mod pid_file;
 pub mod private;
+pub mod process_environment;
 pub mod remembered;
 pub mod sandbox;
 pub mod sealed;
@@ -23,6 +26,7 @@ pub mod sockets;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;
+mod threads;
 pub mod vault;
 pub mod wake;
 pub mod watch;

@@ -1,22 +1,54 @@
 //! What the kernel is asked to forbid this process and all that it starts: system
-//! calls by seccomp, writing by Landlock. Neither can be taken back.
+//! calls by seccomp, writing and tracing by Landlock. Neither can be taken back.
 //!
 //! Whether to ask is decided elsewhere. Without the feature `sandbox`, and away
 //! from Linux, the answer is that it cannot be had.
+
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod landlock_rules;
+#[cfg(all(
+    feature = "sandbox",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod seccomp;
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
 
 #[cfg(all(
     feature = "sandbox",
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-mod calls;
-#[cfg(all(feature = "sandbox", target_os = "linux"))]
-mod writes;
+pub use seccomp::Misses;
 
-use std::io;
-use std::path::PathBuf;
+/// What was tried and denied; nothing, where nothing is.
+#[cfg(not(all(
+    feature = "sandbox",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[derive(Debug)]
+pub enum Misses {}
 
-use thiserror::Error;
+#[cfg(not(all(
+    feature = "sandbox",
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+impl Misses {
+    /// Never tells anything.
+    ///
+    /// # Errors
+    /// Never.
+    #[allow(clippy::unused_async)]
+    pub async fn tell(self, _: impl FnMut(usize)) -> io::Result<()> {
+        match self {}
+    }
+}
 
 /// Why it cannot be had.
 #[derive(Debug, Error)]
@@ -57,7 +89,8 @@ pub enum Extent {
     Partial,
 }
 
-/// Answers system calls with EPERM that are of use to nobody but an attacker.
+/// Denies every thread, and all that they start, system calls that are of use to an attacker
+/// alone: they end with EPERM.
 ///
 /// # Errors
 /// Where it cannot be had.
@@ -67,7 +100,7 @@ pub fn deny_calls() -> Result<(), Trouble> {
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    return calls::deny();
+    return seccomp::deny();
     #[cfg(not(all(
         feature = "sandbox",
         target_os = "linux",
@@ -76,19 +109,72 @@ pub fn deny_calls() -> Result<(), Trouble> {
     Err(Trouble::NotBuilt)
 }
 
+/// Denies every thread all system calls but those that the daemon needs: they end with EPERM,
+/// and the first try of each is told.
+///
+/// # Errors
+/// Where it cannot be had.
+pub fn allow_calls() -> Result<Misses, Trouble> {
+    #[cfg(all(
+        feature = "sandbox",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    return seccomp::allow();
+    #[cfg(not(all(
+        feature = "sandbox",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )))]
+    Err(Trouble::NotBuilt)
+}
+
+/// The name of the system call with this number, where it is known here.
+#[must_use]
+pub fn call_name(number: usize) -> Option<&'static str> {
+    #[cfg(all(
+        feature = "sandbox",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    return seccomp::name(number);
+    #[cfg(not(all(
+        feature = "sandbox",
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )))]
+    {
+        let _ = number;
+        None
+    }
+}
+
 /// Confines the writing of this thread, and of all that it starts, to these directories
-/// and to devices; a directory that is missing now stays closed. Reading stays free.
+/// and to devices; a directory that is missing now stays closed. Reading stays free, except
+/// of the memory of processes that are not confined by this.
 ///
 /// # Errors
 /// Where it cannot be had.
 pub fn confine_writes(places: &[PathBuf]) -> Result<Extent, Trouble> {
     #[cfg(all(feature = "sandbox", target_os = "linux"))]
-    return writes::confine(places);
+    return landlock_rules::confine_writes(places);
     #[cfg(not(all(feature = "sandbox", target_os = "linux")))]
     {
         let _ = places;
         Err(Trouble::NotBuilt)
     }
+}
+
+/// Keeps this thread, and all that it starts, from the memory of every process that is not
+/// confined by this, as by `ptrace` or `/proc/PID/mem`. All else stays free.
+///
+/// # Errors
+/// Where it cannot be had.
+pub fn confine_tracing() -> Result<Extent, Trouble> {
+    #[cfg(all(feature = "sandbox", target_os = "linux"))]
+    return landlock_rules::confine_tracing();
+    #[cfg(not(all(feature = "sandbox", target_os = "linux")))]
+    Err(Trouble::NotBuilt)
 }
 
 #[cfg(all(test, not(feature = "sandbox")))]
@@ -98,6 +184,8 @@ mod tests {
     #[test]
     fn without_the_feature_nothing_can_be_had() {
         assert!(matches!(deny_calls(), Err(Trouble::NotBuilt)));
+        assert!(matches!(allow_calls(), Err(Trouble::NotBuilt)));
         assert!(matches!(confine_writes(&[]), Err(Trouble::NotBuilt)));
+        assert!(matches!(confine_tracing(), Err(Trouble::NotBuilt)));
     }
 }

@@ -16,6 +16,7 @@ pub mod client;
 pub mod command;
 pub mod control;
 pub mod identity;
+pub mod memory;
 pub mod program;
 pub mod stand;
 

@@ -52,7 +52,8 @@ impl Drop for Sts {
     }
 }
 
-fn runtime() -> Runtime {
+/// A runtime for a thread of its own.
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 

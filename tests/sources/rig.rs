@@ -19,6 +19,7 @@ use assumed::failure::Failure;
 use assumed::rotation::port::Assume as _;
 use assumed::secret::Secret;
 use assumed::sts::{Reception, RoleChain};
+use assumed::sys::command_helper::CommandHelper;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
@@ -50,12 +51,19 @@ impl Rig {
         let listener = emulator::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let sts =
             emulator::start(listener, Script::default(), Options::new(clock.clone())).unwrap();
+        let helper = CommandHelper::in_thread().unwrap();
         let home = tempfile::tempdir().unwrap();
         let environment = Environment::default()
             .with("HOME", home.path().to_str().unwrap())
             .with("AWS_ENDPOINT_URL_STS", sts.endpoint_url())
             .with("AWS_REGION", "eu-central-1");
-        let rig = Self { sts, clock, reception: Reception::default(), environment, home };
+        let rig = Self {
+            sts,
+            clock,
+            reception: Reception::default().with_commands(Some(Arc::new(helper))),
+            environment,
+            home,
+        };
         let keys = format!(
             "[me]\naws_access_key_id = {DEMO_ACCESS_KEY_ID}\naws_secret_access_key = {DEMO_SECRET_ACCESS_KEY}\n"
         );

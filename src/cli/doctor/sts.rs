@@ -6,13 +6,16 @@ use super::{Finding, Grade};
 use crate::cli::inputs::Found;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::Grant;
+use crate::daemon;
 use crate::failure::{Failure, Kind};
 use crate::fatal::{Exit, Fatal};
 use crate::rotation::arrival;
 use crate::rotation::port::Assume;
-use crate::sts::{self, RoleChain};
+use crate::sts::{self, Reception, RoleChain};
 
 pub(super) fn look(read: Found, found: &mut Vec<Finding>) -> Result<(), Fatal> {
+    // Before the runtime: it may begin threads.
+    let commands = daemon::command_starter(&read.settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Fatal::new(Exit::Bug, format!("cannot start the runtime: {error}")))?;
@@ -20,7 +23,8 @@ pub(super) fn look(read: Found, found: &mut Vec<Finding>) -> Result<(), Fatal> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let endpoint = sts::endpoint(&role.source).unwrap_or_else(|| "STS".to_owned());
         let begun = clock.now();
-        let chain = RoleChain::new(role.source, Arc::clone(&clock));
+        let reception = Reception::default().with_commands(commands.clone());
+        let chain = RoleChain::at(reception, role.source, Arc::clone(&clock));
         let outcome = runtime.block_on(async {
             tokio::time::timeout(crate::rotation::task::PATIENCE, chain.attempt()).await
         });

@@ -142,8 +142,9 @@ pub const KEYS: &[Key] = &[
     key("pod[].subject", Kind::Text, "the service accounts that are meant; `*` is any text without a colon", "none", "\"system:serviceaccount:shop:*\""),
     key("pod[].role", Kind::Text, "the role that they get", "none", "\"dev\""),
 
-    key("sandbox.landlock", Kind::Choice(&["auto", "on", "off"]), "whether the daemon may write nowhere but in directories of its own; `auto` is `on` unless a command is configured or the kernel cannot", "`auto`", "\"auto\""),
-    key("sandbox.seccomp", Kind::Flag, "whether system calls are denied that neither the daemon nor a command of yours needs", "`true`", "true"),
+    key("sandbox.landlock", Kind::Choice(&["auto", "on", "off"]), "whether the daemon may write only in directories of its own; `on` confines commands too, and fails if the kernel cannot", "`auto`", "\"auto\""),
+    key("sandbox.seccomp", Kind::Flag, "whether system calls are denied that the daemon, or a command of yours, does not need", "`true`", "true"),
+    key("sandbox.commands", Kind::Flag, "whether commands that the daemon runs have a sandbox, too", "`true`", "true"),
 
     key("log.level", Kind::Choice(LEVELS), "how much is logged", "`info`", "\"info\""),
     key("log.format", Kind::Choice(&["text", "json", "journal"]), "how log lines look", "`text`", "\"text\""),

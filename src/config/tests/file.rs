@@ -226,11 +226,11 @@ fn flags_about_a_role_need_one_that_they_are_about() {
 #[test]
 fn the_sandbox_is_closed_as_far_as_it_goes_unless_the_file_says_otherwise() {
     let sandbox = |file: &str| dev("").file(file).settings().sandbox;
-    assert_eq!(sandbox(""), Sandbox { landlock: Landlock::Auto, seccomp: true });
+    assert_eq!(sandbox(""), Sandbox { landlock: Landlock::Auto, seccomp: true, commands: true });
     for (word, landlock) in [("auto", Landlock::Auto), ("on", Landlock::On), ("off", Landlock::Off)]
     {
-        let file = format!("[sandbox]\nlandlock = \"{word}\"\nseccomp = false\n");
-        assert_eq!(sandbox(&file), Sandbox { landlock, seccomp: false });
+        let file = format!("[sandbox]\nlandlock = \"{word}\"\nseccomp = false\ncommands = false\n");
+        assert_eq!(sandbox(&file), Sandbox { landlock, seccomp: false, commands: false });
     }
 }
 

@@ -254,7 +254,7 @@ fn sections_with_values_of_another_kind() {
              config.toml:7:11: sandbox.seccomp: a text, where true or false belongs\n\
              hint: write it as in seccomp = true\n\
              config.toml:8:1: sandbox.network: no such key\n\
-             hint: known ones here are landlock, seccomp",
+             hint: known ones here are landlock, seccomp, commands",
         ),
         (
             format!("{TABLE}[sandbox]\nlandlock = \"of\"\n"),
