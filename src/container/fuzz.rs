@@ -119,6 +119,8 @@ fn shown(token: &[u8], keys: &Keyring) -> pod::Reply {
     let view = pod::View {
         names: &HostNames::of_pod_agent([], []),
         local: [10, 0, 0, 1].into(),
+        source: [10, 0, 0, 2].into(),
+        history: &pod::TokenHistory::default(),
         rules: &rules,
         keys: &|issuer| (issuer == ISSUER).then_some(keys),
         document: &|role| (role == "dev").then(|| document.clone()),
