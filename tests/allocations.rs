@@ -17,8 +17,11 @@ use std::time::Duration;
 use assumed::access::policy::Admission;
 use assumed::clock::{self, Clock, SystemClock};
 use assumed::credentials::{Credentials, Grant, Snapshot};
-use assumed::http::{Crowd, Endpoint, ForeignNames, Listener, Rarely, ServedRole, Site, Terms};
+use assumed::http::{
+    ConnectionLimiter, Endpoint, Listener, ServedRole, Site, Source, Terms, UnknownHosts,
+};
 use assumed::imds::{Facts, HostNames, Metadata, Options, TokenKey};
+use assumed::log_throttle::LogThrottle;
 use assumed::pulse::Pulse;
 use assumed::role::{AccountId, Partition};
 use assumed::rotation::port::Publish as _;
@@ -105,8 +108,9 @@ fn served() -> SocketAddr {
             access: Vec::new(),
             given: BTreeMap::new(),
         }),
-        foreign: ForeignNames::default(),
-        barred: Rarely::default(),
+        foreign: UnknownHosts::default(),
+        barred: LogThrottle::default(),
+        hop_limit_log: LogThrottle::default(),
         key: Arc::new(TokenKey::new(&[7; 32], "boot")),
         clients: Arc::default(),
         clock,
@@ -114,6 +118,7 @@ fn served() -> SocketAddr {
     };
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let limiter = Arc::new(ConnectionLimiter::new(8, |_, _| Source::UnknownUser, || {}));
         runtime.block_on(async {
             let listener = Listener {
                 socket: tokio::net::TcpListener::from_std(socket).unwrap(),
@@ -121,7 +126,7 @@ fn served() -> SocketAddr {
                 recognise: |_, _| None,
                 admission: Admission::new(Vec::new()),
                 endpoint: Endpoint::Imds(Arc::new(site)),
-                crowd: Arc::new(Crowd::new(8, || {})),
+                limit: limiter.listener(address, 8),
                 connections: TaskTracker::new(),
                 pulse: Pulse::default(),
             };

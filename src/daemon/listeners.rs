@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::capacity;
 use super::orders::Orders;
 use super::sites::Sites;
 use super::start;
@@ -20,13 +21,11 @@ use crate::access::permit::User;
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{Crowd, Listener};
+use crate::http::{ConnectionLimiter, Listener, Source};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
 use crate::sys::{memory, peer};
 
-/// Connections of all listeners together.
-const MOST_CONNECTIONS: usize = 1024;
 /// How long requests in hand may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -80,7 +79,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Listeners {
     open: Vec<Open>,
-    crowd: Arc<Crowd>,
+    limiter: Arc<ConnectionLimiter>,
     connections: TaskTracker,
     closing: CancellationToken,
 }
@@ -95,9 +94,10 @@ pub(super) struct Change {
 
 impl Default for Listeners {
     fn default() -> Self {
+        let capacity = capacity::connections();
         Self {
             open: Vec::new(),
-            crowd: Arc::new(Crowd::new(MOST_CONNECTIONS, memory::shed_heap)),
+            limiter: Arc::new(ConnectionLimiter::new(capacity, source, memory::shed_heap)),
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
         }
@@ -143,10 +143,11 @@ impl Listeners {
             recognise,
             admission: admission(&bound.listen),
             endpoint: sites.endpoint(&bound.listen),
-            crowd: Arc::clone(&self.crowd),
+            limit: self.limiter.listener(bound.listen.address, bound.listen.max_connections),
             connections: self.connections.clone(),
             pulse: pulse.clone(),
         };
+        capacity::warn_of_shortage(&bound.listen);
         let closing = self.closing.child_token();
         self.connections.spawn(listener.serve(closing.clone()));
         if let Some(address) = bound.address() {
@@ -250,6 +251,15 @@ fn admission(listen: &Listen) -> Admission {
     match listen.kind {
         ListenKind::PodIdentity => Admission::everybody(),
         _ => Admission::new(listen.allow_from.clone()),
+    }
+}
+
+/// Whom a connection is counted for.
+fn source(other: SocketAddr, own: SocketAddr) -> Source {
+    match peer::user(other, own) {
+        Some((uid, _)) => Source::User(uid),
+        None if other.ip().to_canonical().is_loopback() => Source::UnknownUser,
+        None => Source::of_address(other.ip()),
     }
 }
 

@@ -76,7 +76,9 @@ impl PodSite {
             Some(Breach::TooLarge) => Reply::Refusal(Refusal::HEAD_TOO_LARGE),
             Some(Breach::Coded) => Reply::Refusal(Refusal::MALFORMED),
         };
-        Ok(render(&reply, form))
+        // A caller whose token does not count keeps no connection.
+        let closes = form.closes || (400..500).contains(&reply.status());
+        Ok(render(&reply, Form { closes, ..form }))
     }
 
     fn reply(
