@@ -23,7 +23,8 @@ use crate::fatal::Fatal;
 use crate::http::{Crowd, Listener};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
-use crate::sys::{memory, peer};
+use crate::sys::memory;
+use crate::sys::peer::{self, Peer};
 
 /// Connections of all listeners together.
 const MOST_CONNECTIONS: usize = 1024;
@@ -254,5 +255,8 @@ fn admission(listen: &Listen) -> Admission {
 }
 
 fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
-    peer::user(other, own).map(|(uid, gids)| User { uid, gids })
+    match peer::look_up(other, own) {
+        Peer::User(uid) => Some(User { uid, gids: peer::groups(uid).known }),
+        Peer::UnknownUser | Peer::Elsewhere => None,
+    }
 }
