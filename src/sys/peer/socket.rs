@@ -52,6 +52,16 @@ pub enum Verdict {
     Absent,
 }
 
+impl Verdict {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (one, Self::Absent) | (Self::Absent, one) => one,
+            (one, other) if one == other => one,
+            _ => Self::Ambiguous,
+        }
+    }
+}
+
 /// Asks for sockets that are bound to no device, or to one of `devices`: interface indexes,
 /// 0 for none.
 ///
@@ -97,23 +107,19 @@ pub fn verdict(replies: &[u8], connection: &Connection, devices: &[u32]) -> Opti
     let mut messages = netlink::messages(replies);
     for (sequence, device) in (1..).zip(devices) {
         let message = messages.next().filter(|message| message.sequence == sequence)?;
-        verdict = match (verdict, answer(&message, connection, *device)?) {
-            (verdict, None) => verdict,
-            (Verdict::Absent, Some(uid)) => Verdict::User(uid),
-            (Verdict::User(other), Some(uid)) if other == uid => verdict,
-            (_, Some(_)) => Verdict::Ambiguous,
-        };
+        verdict = verdict.and(answer(&message, connection, *device)?);
     }
     messages.next().is_none().then_some(verdict)
 }
 
-/// The user in one answer, if it is about the socket that was asked for.
-fn answer(message: &Message<'_>, connection: &Connection, device: u32) -> Option<Option<u32>> {
+/// What one answer says.
+fn answer(message: &Message<'_>, connection: &Connection, device: u32) -> Option<Verdict> {
     if let Some(errno) = message.errno() {
-        return (errno == NO_SOCKET).then_some(None);
+        return (errno == NO_SOCKET).then_some(Verdict::Absent);
     }
     let socket = (message.kind == BY_FAMILY).then(|| Socket::parse(message.body)).flatten()?;
-    Some(socket.is_peer(connection, device).then_some(socket.uid))
+    let is_peer = socket.is_peer(connection, device);
+    Some(if is_peer { Verdict::User(socket.uid) } else { Verdict::Absent })
 }
 
 /// The parts of `inet_diag_msg` that matter.
