@@ -134,7 +134,7 @@ impl House {
     /// Says where the kernel cannot tell what entries of `[[access]]` want to know.
     pub(super) fn warn_of_blindness(&self) {
         let asked = ask_for_users(&self.settings.access);
-        if let Some(cause) = asked.then(peer::blindness).flatten() {
+        if let Some(cause) = asked.then(peer::lookup_error).flatten() {
             let hint = "a unit needs PrivateUsers=no and RestrictAddressFamilies=AF_NETLINK";
             warn!(
                 event = "access",

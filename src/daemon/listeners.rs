@@ -24,7 +24,8 @@ use crate::fatal::Fatal;
 use crate::http::{ConnectionLimiter, Listener, Source};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
-use crate::sys::{memory, peer};
+use crate::sys::memory;
+use crate::sys::peer::{self, Peer};
 
 /// How long requests in hand may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -264,5 +265,8 @@ fn source(other: SocketAddr, own: SocketAddr) -> Source {
 }
 
 fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
-    peer::user(other, own).map(|(uid, gids)| User { uid, gids })
+    match peer::look_up(other, own) {
+        Peer::User(uid) => Some(User { uid, gids: peer::groups(uid).known }),
+        Peer::UnknownUser | Peer::Elsewhere => None,
+    }
 }
