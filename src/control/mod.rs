@@ -10,6 +10,7 @@ mod connection;
 mod consumer;
 mod link;
 mod order;
+mod places;
 mod port;
 mod refusal;
 mod server;

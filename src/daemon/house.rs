@@ -175,7 +175,7 @@ impl House {
         });
         let reporting = Arc::clone(&steering);
         self.sites.report_by(Box::new(move || reporting.status()));
-        bound.map(|bound| bound.serve(steering, state_dir)).transpose()
+        bound.map(|bound| bound.serve(steering, &self.clock, state_dir)).transpose()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.

@@ -257,10 +257,10 @@ fn admission(listen: &Listen) -> Admission {
 
 /// Whom a connection is counted for.
 fn source(other: SocketAddr, own: SocketAddr) -> Source {
-    match peer::user(other, own) {
-        Some((uid, _)) => Source::User(uid),
-        None if other.ip().to_canonical().is_loopback() => Source::UnknownUser,
-        None => Source::of_address(other.ip()),
+    match peer::look_up(other, own) {
+        Peer::User(uid) => Source::User(uid),
+        Peer::UnknownUser => Source::UnknownUser,
+        Peer::Elsewhere => Source::of_address(other.ip()),
     }
 }
 

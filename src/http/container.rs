@@ -130,7 +130,7 @@ impl ContainerSite {
     /// Says once by which name somebody called us that is not ours.
     fn tell_foreign(&self, asked: &container::Request<'_>, local: IpAddr) {
         if let Some(name) = imds::foreign_name(&asked.head, &self.terms.borrow().names, local) {
-            self.foreign.log_refusal(name);
+            self.foreign.log_refusal(name, self.clock.now().boot);
         }
     }
 

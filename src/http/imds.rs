@@ -151,7 +151,7 @@ impl Site {
     fn refuses_caller(&self, request: &imds::Request<'_>, ends: &Ends) -> bool {
         let terms = self.terms.borrow();
         if let Some(name) = imds::foreign_name(request, &terms.names, ends.local) {
-            self.foreign.log_refusal(name);
+            self.foreign.log_refusal(name, self.clock.now().boot);
         } else if terms.role_of(&ends.caller).is_none() {
             tell_barred(&self.barred, &ends.caller, self.clock.now());
         } else {
