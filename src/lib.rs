@@ -23,6 +23,7 @@ pub mod config;
 pub mod container;
 pub mod imds;
 pub mod installation;
+pub mod log_throttle;
 mod markup;
 pub mod status;
 

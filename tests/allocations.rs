@@ -18,9 +18,11 @@ use assumed::access::policy::Admission;
 use assumed::clock::{self, Clock, SystemClock};
 use assumed::credentials::{Credentials, Grant, Snapshot};
 use assumed::http::{
-    ConnectionCloser, Crowd, Endpoint, ForeignNames, Listener, Rarely, ServedRole, Site, Terms,
+    ConnectionCloser, ConnectionLimiter, Endpoint, Listener, ServedRole, Site, Source, Terms,
+    UnknownHosts,
 };
 use assumed::imds::{Facts, HostNames, Metadata, Options, TokenKey};
+use assumed::log_throttle::LogThrottle;
 use assumed::pulse::Pulse;
 use assumed::role::{AccountId, Partition};
 use assumed::rotation::port::Publish as _;
@@ -107,8 +109,9 @@ fn served() -> SocketAddr {
             access: Vec::new(),
             given: BTreeMap::new(),
         }),
-        foreign: ForeignNames::default(),
-        barred: Rarely::default(),
+        foreign: UnknownHosts::default(),
+        barred: LogThrottle::default(),
+        hop_limit_log: LogThrottle::default(),
         key: Arc::new(TokenKey::new(&[7; 32], "boot")),
         clients: Arc::default(),
         clock,
@@ -116,6 +119,7 @@ fn served() -> SocketAddr {
     };
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let limiter = Arc::new(ConnectionLimiter::new(8, |_, _| Source::UnknownUser, || {}));
         runtime.block_on(async {
             let listener = Listener {
                 socket: tokio::net::TcpListener::from_std(socket).unwrap(),
@@ -123,7 +127,7 @@ fn served() -> SocketAddr {
                 recognise: |_, _| None,
                 admission: Admission::new(Vec::new()),
                 endpoint: Endpoint::Imds(Arc::new(site)),
-                crowd: Arc::new(Crowd::new(8, || {})),
+                limit: limiter.listener(address, 8),
                 connections: TaskTracker::new(),
                 closer: ConnectionCloser::default(),
                 pulse: Pulse::default(),

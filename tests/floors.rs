@@ -22,7 +22,7 @@ use scan::Scan;
 /// Floor, its name, what is on it. The longest path that fits decides.
 const FLOORS: &str = "
 0 words  secret clock role credentials failure environment fatal
-1 rules  command config imds container markup status access installation rotation sts/request sts/codes
+1 rules  command config imds container markup status access installation log_throttle rotation sts/request sts/codes
 2 doors  http sts rotation/task store pulse control observe log sys emulator conformance
 3 house  daemon cli
 4 roof   main lib fuzz_targets

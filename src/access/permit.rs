@@ -18,6 +18,15 @@ pub struct Caller {
     pub user: Option<User>,
 }
 
+/// What is known of the groups that a user belongs to; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// The user is in each of these.
+    pub known: Vec<u32>,
+    /// The user is in no others.
+    pub complete: bool,
+}
+
 /// The user of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

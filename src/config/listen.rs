@@ -20,20 +20,30 @@ pub struct Listen {
     pub role: Option<String>,
     /// Peers to serve although they are not on this host.
     pub allow_from: Vec<Cidr>,
+    /// Connections at once, at least 1.
+    pub max_connections: usize,
 }
+
+/// Connections of one listener at once, unless the settings say otherwise.
+const MAX_CONNECTIONS: usize = 1024;
 
 impl Listen {
     /// IMDS for this host.
     #[must_use]
     pub const fn imds(address: SocketAddr) -> Self {
-        Self { address, kind: ListenKind::Imds, role: None, allow_from: Vec::new() }
+        Self::new(address, ListenKind::Imds)
     }
 
     /// The container endpoint, at any port of loopback.
     #[must_use]
     pub const fn for_consumers() -> Self {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        Self { address, kind: ListenKind::Container, role: None, allow_from: Vec::new() }
+        Self::new(address, ListenKind::Container)
+    }
+
+    const fn new(address: SocketAddr, kind: ListenKind) -> Self {
+        let max_connections = MAX_CONNECTIONS;
+        Self { address, kind, role: None, allow_from: Vec::new(), max_connections }
     }
 }
 
@@ -165,7 +175,10 @@ fn of_item<'a>(item: &'a Item, served: Option<&[&str]>) -> Result<Option<Found<'
     let allowed = allowed.filter_map(|network| network.text.parse().ok()).collect();
     match table.get("address") {
         Some(address) => {
-            Ok(bound(address, Listen { kind, role, allow_from: allowed, ..Listen::default() }))
+            let usual = Listen::default();
+            let max_connections = max_connections(table).unwrap_or(usual.max_connections);
+            let allow_from = allowed;
+            Ok(bound(address, Listen { kind, role, allow_from, max_connections, ..usual }))
         }
         None if table.has("address") => Ok(None),
         None => Err(Mistake::new("a listener without an address")
@@ -173,6 +186,11 @@ fn of_item<'a>(item: &'a Item, served: Option<&[&str]>) -> Result<Option<Found<'
             .key(&item.key)
             .hint("add address = \"127.0.0.1:1338\"")),
     }
+}
+
+/// The file's reader has checked the number.
+fn max_connections(table: &Table) -> Option<usize> {
+    table.get("max_connections")?.text.parse().ok()
 }
 
 fn own_role(

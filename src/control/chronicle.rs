@@ -18,8 +18,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Lines that are told again to who comes later.
 const PAST: usize = 64;
-/// Readers at once; one more, and the first has to ask again.
-const READERS: usize = 16;
+/// Readers at once; one more, and the first has to ask again. More than there are places at the
+/// socket, so that no user can end what another one reads.
+const READERS: usize = 256;
 /// Lines on their way to a reader.
 const UNREAD: usize = 256;
 

@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 use super::chronicle::Reader;
 use super::consumer::Peer;
 use super::order::{MOST_BYTES, Order, most_bytes};
+use super::places::{Progress, Stage};
 use super::port::Steer;
 use super::refusal::{Code, Refusal};
 use crate::credentials::Credentials;
@@ -36,6 +37,8 @@ use crate::credentials::Credentials;
 const SPEAKING: Duration = Duration::from_secs(5);
 /// For the whole connection: an attempt that waits for another, and some.
 const IN_ALL: Duration = Duration::from_mins(2);
+/// For the whole connection of a user who is not admitted.
+const REFUSED: Duration = Duration::from_secs(2);
 
 /// More than a consumer's answer takes.
 const ROOM: usize = 8 * 1024;
@@ -61,19 +64,21 @@ impl std::fmt::Debug for Host {
 /// Whole, or line by line for as long as there is something to tell.
 type Body = Either<Full<Bytes>, Reader>;
 
-/// Serves one connection; says in `heard` when its order was read.
+/// Serves one connection, and notes in `progress` how far it is.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     host: Arc<Host>,
     guest: Guest,
-    heard: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 ) {
     let stays = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let (host, heard, stays) = (Arc::clone(&host), Arc::clone(&heard), &stays);
+        let (host, progress, stays) = (Arc::clone(&host), Arc::clone(&progress), &stays);
         async move {
-            let response = respond(request, &host, guest, &heard).await;
-            stays.store(matches!(response.body(), Either::Right(_)), Ordering::Relaxed);
+            let response = respond(request, &host, guest, &progress).await;
+            let follows = matches!(response.body(), Either::Right(_));
+            progress.set(if follows { Stage::Following } else { Stage::Waiting });
+            stays.store(follows, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }
     });
@@ -88,7 +93,8 @@ pub(super) async fn serve(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // An error is the end of a conversation, and the client's to tell.
-    if timeout(IN_ALL, &mut connection).await.is_err() && stays.load(Ordering::Relaxed) {
+    let time = if guest.admitted { IN_ALL } else { REFUSED };
+    if timeout(time, &mut connection).await.is_err() && stays.load(Ordering::Relaxed) {
         let _ = connection.await;
     }
 }
@@ -97,17 +103,19 @@ async fn respond(
     request: Request<Incoming>,
     host: &Host,
     guest: Guest,
-    heard: &AtomicBool,
+    progress: &Progress,
 ) -> Response<Body> {
-    let order = read(request).await;
-    heard.store(true, Ordering::Relaxed);
-    let answer = match order {
-        _ if !guest.admitted => {
-            Err(Refusal::new(Code::Forbidden, "this user may not steer the daemon")
-                .hint("owner and root may; [control] in the settings admits others"))
+    let answer = if guest.admitted {
+        match read(request).await {
+            Err(refusal) => Err(refusal),
+            Ok(order) => {
+                progress.set(Stage::InHand);
+                host.carry_out(order, guest.peer).await
+            }
         }
-        Err(refusal) => Err(refusal),
-        Ok(order) => host.carry_out(order, guest.peer).await,
+    } else {
+        Err(Refusal::new(Code::Forbidden, "this user may not steer the daemon")
+            .hint("owner and root may; [control] in the settings admits others"))
     };
     answer.unwrap_or_else(|refusal| answered(refusal.code.status(), &refusal))
 }

@@ -12,6 +12,7 @@ mod consumer;
 pub(crate) mod fuzz;
 mod link;
 mod order;
+mod places;
 mod port;
 mod refusal;
 mod server;

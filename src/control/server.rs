@@ -1,28 +1,25 @@
-//! The accept loop of the socket.
+//! The accept loop of the control socket.
 //!
-//! Nobody can fill it up: a connection that has not yet said what it wants
-//! makes room for the next one, the oldest first, so that however many are
-//! silent, a new one is heard at once.
+//! No user can fill it up: `places` says whose connection is closed for a newcomer. Log lines that
+//! a caller can cause are throttled.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::connection::{self, Host};
 use super::consumer::Peer;
+use super::places::{Places, Progress, Room, Standing, User};
 use super::port::Steer;
 use super::socket::{Access, Socket};
+use crate::clock::Clock;
+use crate::log_throttle::LogThrottle;
 
-/// Connections at once.
-const MOST: usize = 64;
 /// How long the loop rests when the machine has no descriptor or memory left.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,6 +32,10 @@ pub struct Server {
     host: Arc<Host>,
     access: Access,
     owner: u32,
+    clock: Arc<dyn Clock>,
+    refusals: LogThrottle,
+    limits: LogThrottle,
+    exhaustion: LogThrottle,
 }
 
 impl Server {
@@ -47,74 +48,89 @@ impl Server {
         access: Access,
         owner: u32,
         steer: Arc<dyn Steer>,
+        clock: &Arc<dyn Clock>,
     ) -> io::Result<Self> {
-        let listener = UnixListener::from_std(socket.listener.try_clone()?)?;
-        Ok(Self { listener, _socket: socket, host: Arc::new(Host { steer }), access, owner })
+        Ok(Self {
+            listener: UnixListener::from_std(socket.listener.try_clone()?)?,
+            _socket: socket,
+            host: Arc::new(Host { steer }),
+            access,
+            owner,
+            clock: Arc::clone(clock),
+            refusals: LogThrottle::default(),
+            limits: LogThrottle::default(),
+            exhaustion: LogThrottle::default(),
+        })
     }
 
     /// Serves until `closing`; what is in hand then is finished by `connections`.
     pub async fn serve(self, closing: CancellationToken, connections: TaskTracker) {
-        let mut guests = Guests::default();
+        let mut places = Places::default();
         loop {
             let accepted = tokio::select! {
                 () = closing.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.welcome(stream, &mut guests, &connections),
+                Ok((stream, _)) => self.welcome(stream, &mut places, &connections),
                 Err(error) => {
-                    debug!(%error, "cannot accept on the control socket for now");
+                    if let Some(suppressed) = self.exhaustion.admit(self.clock.now().boot) {
+                        warn!(event = "control", %error, suppressed, "cannot accept on the control socket for now");
+                    }
                     tokio::time::sleep(EXHAUSTION_PAUSE).await;
                 }
             }
         }
     }
 
-    fn welcome(&self, stream: UnixStream, guests: &mut Guests, connections: &TaskTracker) {
-        // Who cannot be asked who it is, is nobody.
+    fn welcome(&self, stream: UnixStream, places: &mut Places, connections: &TaskTracker) {
+        // A peer whose user is unknown is nobody's.
         let Ok(peer) = stream.peer_cred() else { return };
-        let admitted = self.access.admits(peer.uid(), self.owner);
-        if !admitted {
-            warn!(event = "control", uid = peer.uid(), "an order from a user who may not give any");
+        let user = User { uid: peer.uid(), standing: self.standing(peer.uid()) };
+        if user.standing == Standing::Refused {
+            self.log_refusal(user.uid);
         }
         // A number of another namespace is shown as 0.
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        let guest = connection::Guest { peer: Peer { uid: peer.uid(), pid }, admitted };
-        if !guests.make_room() {
-            return;
+        let admitted = user.standing != Standing::Refused;
+        let guest = connection::Guest { peer: Peer { uid: user.uid, pid }, admitted };
+        match places.make_room(user) {
+            Room::Free => {}
+            Room::Made(uid) => self.log_limit(uid),
+            Room::None => return self.log_limit(user.uid),
         }
-        let heard = Arc::new(AtomicBool::new(false));
-        let (host, told) = (Arc::clone(&self.host), Arc::clone(&heard));
-        let task = connections.spawn(connection::serve(stream, host, guest, told));
-        guests.0.push_back(Guest { task: task.abort_handle(), heard });
+        let progress = Arc::<Progress>::default();
+        let (host, own) = (Arc::clone(&self.host), Arc::clone(&progress));
+        let task = connections.spawn(connection::serve(stream, host, guest, own));
+        places.take(user, task.abort_handle(), progress);
     }
-}
 
-/// Who is connected, the oldest first.
-#[derive(Debug, Default)]
-struct Guests(VecDeque<Guest>);
-
-#[derive(Debug)]
-struct Guest {
-    task: AbortHandle,
-    /// Its order was read: it is waiting for us, no longer we for it.
-    heard: Arc<AtomicBool>,
-}
-
-impl Guests {
-    /// False where every place is taken by an order that is being carried out.
-    fn make_room(&mut self) -> bool {
-        self.0.retain(|guest| !guest.task.is_finished());
-        if self.0.len() < MOST {
-            return true;
+    fn standing(&self, uid: u32) -> Standing {
+        if uid == 0 || uid == self.owner {
+            Standing::Privileged
+        } else if self.access.admits(uid, self.owner) {
+            Standing::Admitted
+        } else {
+            Standing::Refused
         }
-        let silent = self.0.iter().position(|guest| !guest.heard.load(Ordering::Relaxed));
-        match silent.and_then(|place| self.0.remove(place)) {
-            Some(guest) => {
-                guest.task.abort();
-                true
-            }
-            None => false,
+    }
+
+    fn log_refusal(&self, uid: u32) {
+        if let Some(suppressed) = self.refusals.admit(self.clock.now().boot) {
+            let hint = "uids under [control] admits more users of the group";
+            warn!(
+                event = "control",
+                uid, suppressed, hint, "refused a user who may not use the control socket"
+            );
+        }
+    }
+
+    fn log_limit(&self, uid: u32) {
+        if let Some(suppressed) = self.limits.admit(self.clock.now().boot) {
+            warn!(
+                event = "control",
+                uid, suppressed, "a user has too many connections to the control socket"
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Type};
 use thiserror::Error;
 
-const BACKLOG: i32 = 64;
+/// Connections that the kernel keeps until they are accepted; one more is refused.
+const BACKLOG: i32 = 1024;
 
 /// Who may steer besides the owner and root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

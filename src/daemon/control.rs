@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::start;
+use crate::clock::Clock;
 use crate::config::{self, SOCKET};
 use crate::control::{Access, Link, Server, Socket, Steer, Trouble};
 use crate::fatal::{Exit, Fatal};
@@ -68,11 +69,12 @@ impl Bound {
     pub(super) fn serve(
         self,
         steer: Arc<dyn Steer>,
+        clock: &Arc<dyn Clock>,
         state_dir: Option<&Path>,
     ) -> Result<Control, Fatal> {
         let link = state_dir.and_then(|folder| link(folder, self.socket.path()));
         let (closing, connections) = (CancellationToken::new(), TaskTracker::new());
-        let server = Server::new(self.socket, self.access, identity::user_id(), steer)
+        let server = Server::new(self.socket, self.access, identity::user_id(), steer, clock)
             .map_err(|error| start::bug("cannot watch the control socket", &error))?;
         connections.spawn(server.serve(closing.clone(), connections.clone()));
         Ok(Control { closing, connections, _link: link })

@@ -135,7 +135,7 @@ impl House {
     /// Says where the kernel cannot tell what entries of `[[access]]` want to know.
     pub(super) fn warn_of_blindness(&self) {
         let asked = ask_for_users(&self.settings.access);
-        if let Some(cause) = asked.then(peer::blindness).flatten() {
+        if let Some(cause) = asked.then(peer::lookup_error).flatten() {
             let hint = "a unit needs PrivateUsers=no and RestrictAddressFamilies=AF_NETLINK";
             warn!(
                 event = "access",
@@ -178,7 +178,7 @@ impl House {
         });
         let reporting = Arc::clone(&steering);
         self.sites.report_by(Box::new(move || reporting.status()));
-        bound.map(|bound| bound.serve(steering, state_dir)).transpose()
+        bound.map(|bound| bound.serve(steering, &self.clock, state_dir)).transpose()
     }
 
     /// Lives until an order or a refusal ends it, then lets clients finish.

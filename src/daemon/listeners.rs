@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::capacity;
 use super::orders::Orders;
 use super::sites::Sites;
 use super::start;
@@ -20,13 +21,12 @@ use crate::access::permit::User;
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{ConnectionCloser, Crowd, Listener};
+use crate::http::{ConnectionCloser, ConnectionLimiter, Listener, Source};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
-use crate::sys::{memory, peer};
+use crate::sys::memory;
+use crate::sys::peer::{self, Peer};
 
-/// Connections of all listeners together.
-const MOST_CONNECTIONS: usize = 1024;
 /// How long requests in hand may take to finish after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -80,7 +80,7 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Listeners {
     open: Vec<Open>,
-    crowd: Arc<Crowd>,
+    limiter: Arc<ConnectionLimiter>,
     connections: TaskTracker,
     closer: ConnectionCloser,
     closing: CancellationToken,
@@ -96,9 +96,10 @@ pub(super) struct Change {
 
 impl Default for Listeners {
     fn default() -> Self {
+        let capacity = capacity::connections();
         Self {
             open: Vec::new(),
-            crowd: Arc::new(Crowd::new(MOST_CONNECTIONS, memory::shed_heap)),
+            limiter: Arc::new(ConnectionLimiter::new(capacity, source, memory::shed_heap)),
             connections: TaskTracker::new(),
             closer: ConnectionCloser::default(),
             closing: CancellationToken::new(),
@@ -150,11 +151,12 @@ impl Listeners {
             recognise,
             admission: admission(&bound.listen),
             endpoint: sites.endpoint(&bound.listen),
-            crowd: Arc::clone(&self.crowd),
+            limit: self.limiter.listener(bound.listen.address, bound.listen.max_connections),
             connections: self.connections.clone(),
             closer: self.closer.clone(),
             pulse: pulse.clone(),
         };
+        capacity::warn_of_shortage(&bound.listen);
         let closing = self.closing.child_token();
         self.connections.spawn(listener.serve(closing.clone()));
         if let Some(address) = bound.address() {
@@ -261,6 +263,18 @@ fn admission(listen: &Listen) -> Admission {
     }
 }
 
+/// Whom a connection is counted for.
+fn source(other: SocketAddr, own: SocketAddr) -> Source {
+    match peer::look_up(other, own) {
+        Peer::User(uid) => Source::User(uid),
+        Peer::UnknownUser => Source::UnknownUser,
+        Peer::Elsewhere => Source::of_address(other.ip()),
+    }
+}
+
 fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
-    peer::user(other, own).map(|(uid, gids)| User { uid, gids })
+    match peer::look_up(other, own) {
+        Peer::User(uid) => Some(User { uid, gids: peer::groups(uid).known }),
+        Peer::UnknownUser | Peer::Elsewhere => None,
+    }
 }

@@ -8,6 +8,7 @@
 mod asking;
 mod attendance;
 mod audience;
+mod capacity;
 mod consumers;
 mod consumption;
 mod control;
@@ -49,7 +50,6 @@ use crate::log::Logging;
 use crate::store::register::Register;
 use crate::sys::activation::Activation;
 use crate::sys::detach::Herald;
-use crate::sys::hardening;
 use crate::sys::notify::Notify;
 use crate::sys::pid_file::PidFile;
 use crate::sys::state::{KeyBytes, StateDirectory};
@@ -110,7 +110,7 @@ impl Daemon {
     /// # Errors
     /// Where any of them fails; nothing is left behind then.
     pub fn prepare(mut settings: Settings, supervisor: Supervisor) -> Result<Self, Fatal> {
-        hardening::raise_descriptor_limit();
+        capacity::raise_limit(&settings.listen);
         let (state, key) = start::open_state(&settings, &supervisor)?;
         let register = consumers::register(state.as_ref())?;
         let Supervisor { notify, sockets, .. } = supervisor;

@@ -14,10 +14,11 @@ use crate::clock::Clock;
 use crate::config::{AccessRule, Listen, ListenKind, Settings};
 use crate::container::pod::TokenHistory;
 use crate::http::{
-    ContainerSite, ContainerTerms, Endpoint, ForeignNames, MetricsSite, PodLog, PodSite, PodTerms,
-    Rarely, Report, Site, Terms,
+    ContainerSite, ContainerTerms, Endpoint, MetricsSite, PodLog, PodSite, PodTerms, Report, Site,
+    Terms, UnknownHosts,
 };
 use crate::imds::{HostNames, TokenKey};
+use crate::log_throttle::LogThrottle;
 use crate::status::Clients;
 use crate::store::register::Register;
 use crate::sys::identity;
@@ -60,8 +61,9 @@ impl Sites {
         let nobody = ContainerTerms { names: names(), access: Vec::new(), roles: BTreeMap::new() };
         let shared = Site {
             terms: watch::Sender::new(terms),
-            foreign: ForeignNames::default(),
-            barred: Rarely::default(),
+            foreign: UnknownHosts::default(),
+            barred: LogThrottle::default(),
+            hop_limit_log: LogThrottle::default(),
             key: Arc::new(TokenKey::new(key, &identity::boot_id())),
             clients: Arc::clone(&clients),
             clock: Arc::clone(clock),
@@ -85,7 +87,7 @@ impl Sites {
             clock: Arc::clone(clock),
         };
         let clock = Arc::clone(clock);
-        let (foreign, barred) = (ForeignNames::default(), Rarely::default());
+        let (foreign, barred) = (UnknownHosts::default(), LogThrottle::default());
         let (terms, sessions) = (watch::Sender::new(nobody), watch::Sender::default());
         let container =
             ContainerSite { terms, sessions, foreign, barred, register, clients, clock };
@@ -171,8 +173,9 @@ impl Sites {
 fn beside(site: &Site, terms: Terms) -> Site {
     Site {
         terms: watch::Sender::new(terms),
-        foreign: ForeignNames::default(),
-        barred: Rarely::default(),
+        foreign: UnknownHosts::default(),
+        barred: LogThrottle::default(),
+        hop_limit_log: LogThrottle::default(),
         key: Arc::clone(&site.key),
         clients: Arc::clone(&site.clients),
         clock: Arc::clone(&site.clock),

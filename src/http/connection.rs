@@ -4,7 +4,7 @@
 //! for the endpoint. Holds no lock across an await.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Ready, poll_fn, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,17 +21,19 @@ use tokio::sync::watch;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
+use super::activity::ConnectionActivity;
 use super::aside::aside;
 use super::endpoint::Endpoint;
 use super::head::Head;
 use super::patience::{PATIENCE, Patience, Wait};
 use super::payload::Payload;
-use super::silence::Silence;
 use super::visitor::{Ends, Form};
 use super::wire::Wire;
 
-/// At the end, whoever has just connected has this long to ask: SDKs wait no longer either.
+/// At the end, a client that has just connected has this long to ask: SDKs wait no longer either.
 const NEWCOMER: Duration = Duration::from_secs(1);
+/// At the end, a client has this long to read its last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// How much hyper reads of a head before it gives up by itself.
 const HEAD_BYTES: usize = 32 * 1024;
 /// How much of a body is heard out before the connection ends instead.
@@ -52,12 +54,12 @@ pub(super) struct End {
 }
 
 /// What the requests of one connection share.
-struct Visit {
+struct Visit<'a> {
     endpoint: Endpoint,
     ends: Ends,
-    silence: Silence,
-    /// A head has come.
-    asked: AtomicBool,
+    activity: &'a ConnectionActivity,
+    /// A request was answered since the connection was polled last.
+    had_its_turn: AtomicBool,
 }
 
 /// Serves one connection until it ends or keeps silent for too long, or to the end of
@@ -66,12 +68,11 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     endpoint: Endpoint,
     ends: Ends,
+    activity: &ConnectionActivity,
     mut end: End,
 ) -> Result<(), hyper::Error> {
-    let silence = Silence::new(endpoint.clock());
-    let asked = AtomicBool::new(false);
     let wire = Wire::new(stream, &endpoint);
-    let visit = &Visit { endpoint, ends, silence, asked };
+    let visit = &Visit { endpoint, ends, activity, had_its_turn: AtomicBool::new(false) };
     let service = service_fn(|request| respond(request, visit));
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -84,24 +85,45 @@ pub(super) async fn serve(
     let mut connection = std::pin::pin!(connection);
     let limits = aside(async {
         tokio::select! {
-            () = visit.silence.ends() => Limit::Silence,
+            () = activity.idle_timeout() => Limit::Silence,
             () = end.closing.cancelled() => Limit::Closing,
             Ok(()) = end.closer.changed() => Limit::Closing,
         }
     });
+    let turns = poll_fn(|context| {
+        visit.had_its_turn.store(false, Ordering::Relaxed);
+        connection.as_mut().poll(context)
+    });
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return ended,
+        ended = turns => return ended,
         limit = limits => if matches!(limit, Limit::Silence) { return Ok(()) },
     }
-    // hyper hangs up on whoever has connected and not asked yet; its request is on the way.
-    if !visit.asked.load(Ordering::Relaxed)
-        && let Ok(ended) = tokio::time::timeout(NEWCOMER, connection.as_mut()).await
-    {
-        return ended;
+    // hyper hangs up on a client that has connected and not asked yet; its request is on the way.
+    if !activity.has_asked() {
+        if let Ok(ended) = tokio::time::timeout(NEWCOMER, connection.as_mut()).await {
+            return ended;
+        }
+        // hyper would wait for the end of a head that has begun.
+        if !activity.has_asked() {
+            return Ok(());
+        }
     }
     connection.as_mut().graceful_shutdown();
-    connection.await
+    tokio::select! {
+        ended = connection => ended,
+        () = last_answer_unread(activity) => Ok(()),
+    }
+}
+
+/// Returns when a client had the time to read what was in hand.
+async fn last_answer_unread(activity: &ConnectionActivity) {
+    loop {
+        tokio::time::sleep(LAST_ANSWER).await;
+        if !activity.is_in_hand() {
+            return;
+        }
+    }
 }
 
 /// The response at once or, for the few who wait, by a future on the heap: hyper keeps
@@ -110,8 +132,7 @@ type Responding<'a> =
     Either<Ready<Responded>, Pin<Box<dyn Future<Output = Responded> + Send + 'a>>>;
 type Responded = Result<Response<Payload>, Infallible>;
 
-fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
-    visit.asked.store(true, Ordering::Relaxed);
+fn respond<'a>(request: Request<Incoming>, visit: &'a Visit<'_>) -> Responding<'a> {
     let (parts, body) = request.into_parts();
     if !body.is_end_stream() {
         return Either::Right(Box::pin(respond_after(body, parts, visit)));
@@ -119,7 +140,12 @@ fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
     let head = Head::read(&parts);
     let form = visit.note(&head, true);
     match visit.endpoint.respond(&head, &visit.ends, form, Patience::WHOLE) {
-        Ok(response) => Either::Left(ready(Ok(response))),
+        Ok(response) if visit.takes_turn() => Either::Left(ready(Ok(response))),
+        Ok(response) => Either::Right(Box::pin(async {
+            tokio::task::yield_now().await;
+            visit.takes_turn();
+            Ok(response)
+        })),
         Err(wait) => Either::Right(Box::pin(async move {
             Ok(respond_patiently(&Head::read(&parts), form, wait, visit).await)
         })),
@@ -131,7 +157,8 @@ fn respond(request: Request<Incoming>, visit: &Visit) -> Responding<'_> {
 ///
 /// After chunks the connection ends in any case (F19): hyper hides a Content-Length
 /// beside them, and what such a pair meant is not ours to guess.
-async fn respond_after(mut body: Incoming, parts: Parts, visit: &Visit) -> Responded {
+async fn respond_after(mut body: Incoming, parts: Parts, visit: &Visit<'_>) -> Responded {
+    let _held = visit.activity.hold();
     let head = Head::read(&parts);
     // Who waits for our consent sends nothing.
     let whole = !head.request.expects
@@ -162,8 +189,9 @@ async fn respond_patiently(
     head: &Head<'_>,
     mut form: Form,
     mut wait: Wait,
-    visit: &Visit,
+    visit: &Visit<'_>,
 ) -> Response<Payload> {
+    let _held = visit.activity.hold();
     loop {
         wait.over.await;
         form.now = visit.endpoint.clock().now();
@@ -174,11 +202,19 @@ async fn respond_patiently(
     }
 }
 
-impl Visit {
+impl Visit<'_> {
+    /// True for one request at a time: a client that sends many without waiting for answers takes
+    /// turns with the other connections.
+    fn takes_turn(&self) -> bool {
+        let is_first = !self.had_its_turn.load(Ordering::Relaxed);
+        self.had_its_turn.store(true, Ordering::Relaxed);
+        is_first
+    }
+
     /// Notes that a request has come, and how; `ended` says that nothing of it is to come.
     fn note(&self, head: &Head<'_>, ended: bool) -> Form {
         let now = self.endpoint.clock().now();
-        self.silence.is_broken(now.boot);
+        self.activity.note_request(now.boot);
         self.endpoint.clients().note(head.agent, now.wall);
         let stays = ended && head.breach().is_none() && self.endpoint.stays_open(head);
         Form { now, closes: !stays }

@@ -12,20 +12,20 @@ use std::sync::Arc;
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::foreign::ForeignNames;
 use super::head::{Breach, Head};
 use super::imds::tell_barred;
 use super::mould::{Mould, Stamp};
 use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
-use super::rarely::Rarely;
 use super::role::ServedRole;
+use super::unknown_hosts::UnknownHosts;
 use super::visitor::{Ends, Form};
 use crate::access::permit::Permit;
 use crate::clock::{Clock, Now};
 use crate::config::AccessRule;
 use crate::container::{self, Answer, Consumer, ConsumerName, Document, Refusal, Reply, View};
 use crate::imds::{self, HostNames, ReplyField};
+use crate::log_throttle::LogThrottle;
 use crate::status::Clients;
 use crate::store::register::Register;
 
@@ -48,9 +48,9 @@ pub struct ContainerSite {
     /// The sessions of those consumers that have one of their own.
     pub sessions: watch::Sender<BTreeMap<ConsumerName, ServedRole>>,
     /// The foreign names that were told of.
-    pub foreign: ForeignNames,
+    pub foreign: UnknownHosts,
     /// When it was last told that a caller may not have a role.
-    pub barred: Rarely,
+    pub barred: LogThrottle,
     /// Who may ask.
     pub register: Arc<Register>,
     /// Which programs ask.
@@ -80,7 +80,8 @@ impl ContainerSite {
             Reply::Refusal(Refusal::Barred) => tell_barred(&self.barred, &ends.caller, form.now),
             _ => {}
         }
-        Ok(render(&reply, form))
+        let closes = form.closes || refuses_caller(&reply);
+        Ok(render(&reply, Form { closes, ..form }))
     }
 
     fn reply(
@@ -129,7 +130,7 @@ impl ContainerSite {
     /// Says once by which name somebody called us that is not ours.
     fn tell_foreign(&self, asked: &container::Request<'_>, local: IpAddr) {
         if let Some(name) = imds::foreign_name(&asked.head, &self.terms.borrow().names, local) {
-            self.foreign.tell(name);
+            self.foreign.log_refusal(name, self.clock.now().boot);
         }
     }
 
@@ -140,6 +141,16 @@ impl ContainerSite {
             None => terms.roles.get(&*consumer.role).cloned(),
         }
     }
+}
+
+/// Whether a request was refused for who sent it: such a caller keeps no connection.
+const fn refuses_caller(reply: &Reply) -> bool {
+    matches!(
+        reply,
+        Reply::Refusal(
+            Refusal::Stranger | Refusal::Unauthorized | Refusal::UnknownId | Refusal::Barred
+        )
+    )
 }
 
 thread_local! {

@@ -9,16 +9,17 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::activity::ConnectionActivity;
 use super::connection::{End, serve};
 use super::visitor::Ends;
-use super::{Endpoint, ForeignNames, Rarely, ServedRole, Site, Terms};
+use super::{Endpoint, ServedRole, Site, Terms, UnknownHosts};
 use crate::access::permit::Caller;
 use crate::clock::Clock;
 use crate::fuzz_targets::{FixedClock, START, assert_no_secret, block_on, credentials};
 use crate::imds::{HostNames, Options, Shown, TokenKey, Ttl};
+use crate::log_throttle::LogThrottle;
 use crate::rotation::port::Publish as _;
 use crate::store::Store;
 
@@ -45,8 +46,9 @@ fn site() -> Site {
             access: Vec::new(),
             given: BTreeMap::new(),
         }),
-        foreign: ForeignNames::default(),
-        barred: Rarely::default(),
+        foreign: UnknownHosts::default(),
+        barred: LogThrottle::default(),
+        hop_limit_log: LogThrottle::default(),
         key: Arc::new(TokenKey::new(&[7; 32], "boot")),
         clients: Arc::default(),
         clock,
@@ -72,12 +74,13 @@ pub fn request_head(data: &[u8]) {
     let listen = SocketAddr::new(LOCAL, 1338);
     let caller = Caller { from: LOCAL, listen, user: None };
     let ends = Ends { local: LOCAL, caller, hops: None, shown: Shown::default() };
+    let activity = ConnectionActivity::new(&site.clock);
     let mut sent = Vec::new();
     let stream = tokio::io::join(input.as_slice(), &mut sent);
     let (_open, closer) = watch::channel(());
     let end = End { closing: CancellationToken::new(), closer };
     // It is an error that the client went away in the middle of a request.
-    let _ = block_on(serve(stream, Endpoint::Imds(site), ends, end));
+    let _ = block_on(serve(stream, Endpoint::Imds(site), ends, &activity, end));
 
     if after.is_none() {
         assert_no_secret(&String::from_utf8_lossy(&sent), data);

@@ -11,20 +11,20 @@ use hyper::Response;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::foreign::ForeignNames;
 use super::head::Head;
 use super::hops::Hops;
 use super::mould::Stamp;
 use super::patience::{Patience, Wait};
 use super::payload::Payload;
-use super::rarely::Rarely;
 use super::reply;
 use super::role::ServedRole;
+use super::unknown_hosts::UnknownHosts;
 use super::visitor::{Ends, Form};
 use crate::access::permit::{Caller, Permit};
 use crate::clock::{Clock, Now};
 use crate::config::AccessRule;
 use crate::imds::{self, Answer, HostNames, Method, Options, Reply, Status, TokenKey, View};
+use crate::log_throttle::LogThrottle;
 use crate::status::Clients;
 
 /// What a reload may change between two requests.
@@ -56,13 +56,15 @@ pub struct Site {
     /// Each request is judged by those of its moment.
     pub terms: watch::Sender<Terms>,
     /// The foreign names that were told of.
-    pub foreign: ForeignNames,
+    pub foreign: UnknownHosts,
     /// When it was last told that a caller may have nothing.
-    pub barred: Rarely,
+    pub barred: LogThrottle,
     /// Signs and checks metadata tokens.
     pub key: Arc<TokenKey>,
     /// The present.
     pub clock: Arc<dyn Clock>,
+    /// Bounds the lines about hop limits that cannot be set.
+    pub hop_limit_log: LogThrottle,
     /// Which programs ask.
     pub clients: Arc<Clients>,
     /// Makes each metadata token another; starts anywhere.
@@ -97,7 +99,7 @@ impl Site {
         stamp.closes = form.closes;
         let mut reply = answer.into_reply();
         if reply.status == Status::Forbidden {
-            self.tell_forbidden(request, ends);
+            stamp.closes |= self.refuses_caller(request, ends);
         }
         if let Some(hops) = ends.hops.as_ref().filter(|_| reply.is_grant()) {
             stamp.closes = true;
@@ -144,14 +146,18 @@ impl Site {
         if method == Method::Put { self.nonce.fetch_add(1, Ordering::Relaxed) } else { 0 }
     }
 
-    /// Says once by which name somebody called us that is not ours, or that he may have nothing.
-    fn tell_forbidden(&self, request: &imds::Request<'_>, ends: &Ends) {
+    /// Whether a request was forbidden for who sent it, and not for what it asks: such a caller
+    /// keeps no connection. Logs what an administrator can change.
+    fn refuses_caller(&self, request: &imds::Request<'_>, ends: &Ends) -> bool {
         let terms = self.terms.borrow();
         if let Some(name) = imds::foreign_name(request, &terms.names, ends.local) {
-            self.foreign.tell(name);
+            self.foreign.log_refusal(name, self.clock.now().boot);
         } else if terms.role_of(&ends.caller).is_none() {
             tell_barred(&self.barred, &ends.caller, self.clock.now());
+        } else {
+            return request.browser || request.forwarded;
         }
+        true
     }
 
     /// A grant whose packets travel no farther than allowed, or no grant (T12).
@@ -159,7 +165,9 @@ impl Site {
         match hops.limit(self.terms.borrow().options.hop_limit) {
             Ok(()) => grant,
             Err(error) => {
-                warn!(%error, "cannot set the hop limit; no metadata token was granted");
+                if let Some(suppressed) = self.hop_limit_log.admit(self.clock.now().boot) {
+                    warn!(%error, suppressed, "cannot set the hop limit; no metadata token was granted");
+                }
                 Reply::refusal(Status::InternalServerError)
             }
         }
@@ -167,12 +175,12 @@ impl Site {
 }
 
 /// Says, once in a while, that no rule gives this caller what is served.
-pub(super) fn tell_barred(barred: &Rarely, caller: &Caller, now: Now) {
+pub(super) fn tell_barred(barred: &LogThrottle, caller: &Caller, now: Now) {
     let uid = caller.user.as_ref().map(|user| user.uid);
     let (from, listener) = (caller.from, caller.listen);
-    if barred.again(now.boot) {
+    if let Some(suppressed) = barred.admit(now.boot) {
         let hint = "the first entry of [[access]] that is about a caller decides";
-        warn!(event = "barred", %from, %listener, uid, hint, "refused a caller who may not have this role");
+        warn!(event = "barred", %from, %listener, uid, suppressed, hint, "refused a caller who may not have this role");
     } else {
         debug!(%from, %listener, uid, "refused a caller who may not have this role");
     }

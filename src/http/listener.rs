@@ -1,6 +1,7 @@
-//! The accept loop: one listener, many connections, and no way to fill it up.
+//! The accept loop: one listener and its connections.
 //!
-//! A transient error never ends the loop; exhaustion pauses it. Who may not
+//! A transient error never ends the loop; exhaustion pauses it if no connection can be spared. The
+//! limit decides which connection is closed for a newcomer. Who may not
 //! connect is turned away on the accepted socket itself, before a byte is read:
 //! an address on `lo` can be reached from the next host on the link.
 
@@ -15,16 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::activity::ConnectionActivity;
 use super::closer::ConnectionCloser;
-use super::connection;
-use super::crowd::{Crowd, Presence};
+use super::connection::{self, End};
+use super::connection_limit::{ConnectionPermit, ListenerLimit, Newcomer};
 use super::endpoint::Endpoint;
 use super::hops::Hops;
-use super::rarely::Rarely;
 use super::visitor::Ends;
 use crate::access::permit::{Caller, User};
 use crate::access::policy::{Admission, Origin};
 use crate::imds::Shown;
+use crate::log_throttle::LogThrottle;
 use crate::pulse::Pulse;
 
 /// How long the loop rests when the machine has no descriptor or memory left.
@@ -48,8 +50,8 @@ pub struct Listener {
     pub recognise: Recognise,
     /// What is served on it.
     pub endpoint: Endpoint,
-    /// Everybody who is connected, here and elsewhere.
-    pub crowd: Arc<Crowd>,
+    /// How many connections it may have.
+    pub limit: ListenerLimit,
     /// Knows every open connection.
     pub connections: TaskTracker,
     /// Ends every open connection.
@@ -58,13 +60,11 @@ pub struct Listener {
     pub pulse: Pulse,
 }
 
-type Accepted = (TcpStream, SocketAddr, Presence);
-
 impl Listener {
     /// Accepts until `closing`; connections finish the request in hand then.
     pub async fn serve(self, closing: CancellationToken) {
         spare_congestion_control(&self.socket);
-        let (strangers, exhaustion) = (Rarely::default(), Rarely::default());
+        let (strangers, exhaustion) = (LogThrottle::default(), LogThrottle::default());
         loop {
             let accepted = tokio::select! {
                 // Whoever comes after a reload is judged by the listener of then.
@@ -73,26 +73,30 @@ impl Listener {
                 () = self.pulse.beat() => None,
                 accepted = self.accept(&exhaustion) => accepted,
             };
-            if let Some((stream, peer, presence)) = accepted {
+            if let Some((stream, peer)) = accepted {
                 match self.admit(&stream, peer) {
-                    Some(ends) => self.spawn(stream, ends, presence, closing.clone()),
+                    Some(ends) => self.take(stream, peer, ends, &closing).await,
                     None => self.turned_away(peer, &strangers),
                 }
             }
         }
     }
 
-    /// The next connection and its place; `None` where this one came to nothing.
-    async fn accept(&self, exhaustion: &Rarely) -> Option<Accepted> {
-        let presence = self.crowd.enter().await?;
+    /// The next connection; `None` if this one came to nothing.
+    async fn accept(&self, exhaustion: &LogThrottle) -> Option<(TcpStream, SocketAddr)> {
         match self.socket.accept().await {
-            Ok((stream, peer)) => Some((stream, peer, presence)),
+            Ok(accepted) => Some(accepted),
             Err(error) if concerns_one_connection(&error) => None,
             Err(error) => {
-                if exhaustion.again(self.endpoint.clock().now().boot) {
-                    warn!(%error, "cannot accept connections for now");
+                let now = self.endpoint.clock().now().boot;
+                if let Some(suppressed) = exhaustion.admit(now) {
+                    warn!(%error, suppressed, "cannot accept connections for now");
                 }
-                tokio::time::sleep(EXHAUSTION_PAUSE).await;
+                if self.limit.close_one(now) {
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(EXHAUSTION_PAUSE).await;
+                }
                 None
             }
         }
@@ -115,21 +119,44 @@ impl Listener {
         Some(Ends { local, hops, caller, shown: Shown::default() })
     }
 
-    fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {
-        let endpoint = self.endpoint.clone();
-        let end = connection::End { closing, closer: self.closer.subscribe() };
-        self.connections.spawn(async move {
-            if let Err(error) = connection::serve(stream, endpoint, ends, end).await {
-                debug!(%error, "connection ended early");
-            }
-            drop(presence);
-        });
+    /// Serves a connection as soon as there is a place for it.
+    async fn take(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        ends: Ends,
+        closing: &CancellationToken,
+    ) {
+        let Ok(local) = stream.local_addr() else { return };
+        let activity = Arc::new(ConnectionActivity::new(self.endpoint.clock()));
+        let uid = ends.caller.user.as_ref().map(|user| user.uid);
+        let newcomer = Newcomer { peer, local, uid, activity: Arc::clone(&activity) };
+        let permit = self.limit.admit(newcomer).await;
+        let end = End { closing: closing.clone(), closer: self.closer.subscribe() };
+        self.spawn(stream, ends, (permit, activity), end);
     }
 
-    fn turned_away(&self, peer: SocketAddr, strangers: &Rarely) {
-        if strangers.again(self.endpoint.clock().now().boot) {
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        ends: Ends,
+        (permit, activity): (ConnectionPermit, Arc<ConnectionActivity>),
+        end: End,
+    ) {
+        let (endpoint, connection) = (self.endpoint.clone(), permit.connection());
+        let task = self.connections.spawn(async move {
+            if let Err(error) = connection::serve(stream, endpoint, ends, &activity, end).await {
+                debug!(%error, "connection ended early");
+            }
+            drop(permit);
+        });
+        self.limit.attach(connection, task.abort_handle());
+    }
+
+    fn turned_away(&self, peer: SocketAddr, strangers: &LogThrottle) {
+        if let Some(suppressed) = strangers.admit(self.endpoint.clock().now().boot) {
             let hint = "allow_from of this listener lets others in";
-            warn!(%peer, hint, "turned a connection away: it does not come from this machine");
+            warn!(%peer, suppressed, hint, "turned a connection away: it does not come from this machine");
         } else {
             debug!(%peer, "turned a connection away");
         }

@@ -46,7 +46,9 @@ impl MetricsSite {
                 scrape::answer(&head.request, &self.names.borrow(), ends.local, report)
             }
         };
-        render(page, form)
+        // Such a caller keeps no connection.
+        let closes = form.closes || page.code == 403;
+        render(page, Form { closes, ..form })
     }
 }
 

@@ -4,13 +4,13 @@
 //! and writes their reply. Decides nothing about credentials and never calls
 //! STS; hyper is named in this room only.
 
+mod activity;
 mod aside;
 mod closer;
 mod connection;
+mod connection_limit;
 mod container;
-mod crowd;
 mod endpoint;
-mod foreign;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod head;
@@ -22,21 +22,19 @@ mod mould;
 mod patience;
 mod payload;
 mod pods;
-mod rarely;
 mod reply;
 mod role;
-mod silence;
+mod unknown_hosts;
 mod visitor;
 mod wire;
 
 pub use closer::ConnectionCloser;
+pub use connection_limit::{ConnectionLimiter, IdentifySource, ListenerLimit, Source};
 pub use container::{ContainerSite, ContainerTerms};
-pub use crowd::Crowd;
 pub use endpoint::Endpoint;
-pub use foreign::ForeignNames;
 pub use imds::{Site, Terms};
 pub use listener::{Listener, Recognise};
 pub use metrics::{MetricsSite, Report};
 pub use pods::{Fetch, PodLog, PodSite, PodTerms};
-pub use rarely::Rarely;
 pub use role::{Demand, Interest, ServedRole};
+pub use unknown_hosts::UnknownHosts;

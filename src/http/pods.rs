@@ -16,7 +16,6 @@ use super::head::{Breach, Head};
 use super::mould::{Mould, Stamp};
 use super::patience::{Patience, Wait};
 use super::payload::{Payload, response};
-use super::rarely::Rarely;
 use super::role::ServedRole;
 use super::visitor::{Ends, Form};
 use crate::clock::{Clock, Now};
@@ -24,6 +23,7 @@ use crate::config::PodRule;
 use crate::container::pod::{self, Answer, IssuerKeys, Refusal, Reply, TokenHistory, View};
 use crate::container::{Document, Request};
 use crate::imds::{HostNames, ReplyField};
+use crate::log_throttle::LogThrottle;
 use crate::status::Clients;
 
 /// How long a request waits for keys of its issuer; SDKs wait two seconds for an agent (K8, S14).
@@ -64,18 +64,20 @@ pub struct PodSite {
 /// A line a minute each: who is refused can ask at any rate.
 #[derive(Debug, Default)]
 pub struct PodLog {
-    refusals: Rarely,
-    limits: Rarely,
+    refusals: LogThrottle,
+    limits: LogThrottle,
 }
 
 impl PodLog {
     fn tell(&self, refusal: &Refusal, source: IpAddr, now: Now) {
         if refusal.is_limit() {
-            if self.limits.again(now.boot) {
-                warn!(event = "pod_limit", %source, "a source shows too many invalid tokens; new tokens from it are refused for now");
+            if let Some(suppressed) = self.limits.admit(now.boot) {
+                warn!(event = "pod_limit", %source, suppressed, "a source shows too many invalid tokens; new tokens from it are refused for now");
             }
-        } else if refusal.is_about_token() && self.refusals.again(now.boot) {
-            warn!(event = "pod_refused", %source, reason = refusal.text(), "refused the token of a pod; at most one of these lines a minute");
+        } else if refusal.is_about_token()
+            && let Some(suppressed) = self.refusals.admit(now.boot)
+        {
+            warn!(event = "pod_refused", %source, suppressed, reason = refusal.text(), "refused the token of a pod");
         }
     }
 }
@@ -102,7 +104,9 @@ impl PodSite {
             Some(Breach::TooLarge) => Reply::Refusal(Refusal::HEAD_TOO_LARGE),
             Some(Breach::Coded) => Reply::Refusal(Refusal::MALFORMED),
         };
-        Ok(render(&reply, form))
+        // A caller whose token does not count keeps no connection.
+        let closes = form.closes || (400..500).contains(&reply.status());
+        Ok(render(&reply, Form { closes, ..form }))
     }
 
     fn reply(

@@ -4,9 +4,6 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Connections, listeners and files together; a soft limit below this is raised.
-const DESCRIPTORS: u64 = 4096;
-
 /// No core files, no ptrace by others of the same user, no privileges to be won.
 ///
 /// Called before the first thread starts.
@@ -38,14 +35,20 @@ fn not_dumpable() -> io::Result<()> {
     }
 }
 
-/// Raises the soft limit of open files as far as needed and allowed.
-pub fn raise_descriptor_limit() {
+/// Raises the soft limit of open files to `wanted`, as far as the hard limit allows.
+pub fn raise_descriptor_limit(wanted: u64) {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    let wanted = limit.maximum.map_or(wanted, |most| most.min(wanted));
     if limit.current.is_some_and(|current| current < wanted) {
         // Refused means fewer connections at a time, no more.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
     }
+}
+
+/// How many files this process may have open; `u64::MAX` if there is no limit.
+#[must_use]
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, target_os = "linux"))]

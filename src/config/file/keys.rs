@@ -67,6 +67,7 @@ pub const KEYS: &[Key] = &[
     key("listen[].kind", Kind::Choice(LISTEN_KINDS), "what it speaks", "`imds`", "\"imds\""),
     key("listen[].role", Kind::Text, "the role that an `imds` listener serves, whatever is active", "`active`", "\"dev\""),
     key("listen[].allow_from[]", Kind::Network, "who may connect besides this host", "nobody", "\"172.17.0.0/16\""),
+    key("listen[].max_connections", Kind::Number(16, 65_536), "how many connections it may have; when that many are open, idle ones are closed for new ones", "`1024`", "256"),
     key("state_dir", Kind::Text, "where the token key and the lock live", "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/assumed`, else `~/.local/state/assumed`", "\"/var/lib/assumed\""),
     key("ready_timeout", Kind::Span, "how long being ready waits for the first credentials", "`30s`", "\"30s\""),
     key("max_in_flight", Kind::Number(1, 64), "how many roles ask STS at once", "`4`", "4"),
