@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::serve;
+use super::connection::{End, serve};
 use super::visitor::Ends;
 use super::{Endpoint, ForeignNames, Rarely, ServedRole, Site, Terms};
 use crate::access::permit::Caller;
@@ -73,9 +73,10 @@ pub fn request_head(data: &[u8]) {
     let ends = Ends { local: LOCAL, caller, hops: None, shown: Shown::default() };
     let mut sent = Vec::new();
     let stream = tokio::io::join(input.as_slice(), &mut sent);
-    let closing = CancellationToken::new();
+    let (_closer, receiver) = watch::channel(());
+    let end = End { closing: CancellationToken::new(), closer: receiver };
     // It is an error that the client went away in the middle of a request.
-    let _ = block_on(serve(stream, Endpoint::Imds(site), ends, closing));
+    let _ = block_on(serve(stream, Endpoint::Imds(site), ends, end));
 
     if after.is_none() {
         assert_no_secret(&String::from_utf8_lossy(&sent), data);

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
 use super::client::{Client, Enclosed};
-use super::command::Program;
+use super::command::{CommandRunner, Program};
 use super::network::Network;
 use super::request::{
     AssumeRole, Base, CommandLine, Policies, Route, Saml, SessionDuration, Source, TextSource,
@@ -131,8 +131,8 @@ pub fn saml_response(data: &[u8]) {
 /// Only whole credentials are taken, and an error repeats nothing of the output.
 pub fn credential_process(data: &[u8]) {
     let command = CommandLine::Line(Secret::new("tool"));
-    let program =
-        Program { key: "credential_process", command: &command, limit: Duration::from_mins(1) };
+    let runner = CommandRunner { starter: None, limit: Duration::from_mins(1) };
+    let program = Program { key: "credential_process", command: &command, runner, keys_of: None };
     match process::parse(data, program) {
         Ok(signer) => {
             assert!(!signer.access_key_id().is_empty() && !signer.secret_access_key().is_empty());
