@@ -219,6 +219,18 @@ fn the_house_stands_as_planned() {
 }
 
 #[test]
+fn all_unsafe_code_is_in_the_table_of_the_sanitizer() {
+    let table = fs::read_to_string(root().join("tests/sanitize")).unwrap();
+    let mut texts = BTreeMap::new();
+    sources(&root().join("src"), &mut texts);
+    for (path, text) in texts {
+        let is_unsafe = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
+        let has = text.lines().any(|line| is_unsafe.iter().any(|word| line.contains(word)));
+        assert!(!has || table.contains(&format!("{path}.rs")), "src/{path}.rs");
+    }
+}
+
+#[test]
 fn every_dependency_has_its_place() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let mut section = "";

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use super::pod::{self, Keyring};
+use super::pod::{self, Keyring, TokenHistory};
 use super::{Consumers, Document, Order, Place, Reply, Request, View, answer};
 use crate::access::permit::Permit;
 use crate::config::PodRule;
@@ -122,6 +122,8 @@ fn shown(token: &[u8], keys: &Keyring) -> pod::Reply {
         source: [10, 0, 0, 2].into(),
         history: &pod::TokenHistory::default(),
         rules: &rules,
+        source: [10, 0, 0, 2].into(),
+        history: &TokenHistory::default(),
         keys: &|issuer| (issuer == ISSUER).then_some(keys),
         document: &|role| (role == "dev").then(|| document.clone()),
         now: START,

@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_use_stays_when_the_heap_is_given_back() {
+        let kept = vec![7_u8; 1 << 20];
+        drop(vec![1_u8; 1 << 22]);
+        shed_heap();
+        assert!(kept.iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
     fn code_that_is_shed_goes_and_comes_back() {
         let resident = || {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();
