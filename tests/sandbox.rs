@@ -4,6 +4,8 @@
 #![cfg(all(target_os = "linux", feature = "sandbox"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr)]
 
+#[path = "sandbox/attempts.rs"]
+mod attempts;
 mod common;
 
 use std::fs;
@@ -409,6 +411,30 @@ fn a_command_under_exec_is_not_in_the_sandbox() {
     let told = verb(&home, &["exec", "--", "/bin/sh", "-c", &script]).well();
     assert_eq!(told.trim(), format!("Seccomp:\t{}", own_seccomp()));
     assert!(file.exists());
+}
+
+/// Set for the process in which [`inside_the_daemons_sandbox`] does its work.
+const INSIDE: &str = "SANDBOX_TEST_PLACE";
+
+#[test]
+fn code_in_the_daemon_gets_nothing_that_the_daemon_does_not_need() {
+    let inside = tempfile::tempdir().unwrap();
+    let done = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "inside_the_daemons_sandbox", "--ignored", "--nocapture"])
+        .env(INSIDE, inside.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{told}");
+    assert!(told.contains("SKIPPED") || told.contains("attempts in vain"), "{told}");
+}
+
+/// Runs in a process of its own, which is confined from then on.
+#[test]
+#[ignore = "confines the whole process: another test starts it"]
+fn inside_the_daemons_sandbox() {
+    let Some(place) = std::env::var_os(INSIDE).map(PathBuf::from) else { return };
+    attempts::all(&place);
 }
 
 #[test]

@@ -16,8 +16,9 @@ use assumed::emulator::{
 use assumed::environment::{Environment, ProfilePaths};
 use assumed::failure::{Failure, Kind};
 use assumed::rotation::port::Assume;
-use assumed::sts::RoleChain;
 use assumed::sts::request::{AssumeRole, Base, BaseKind, Route, Source, Timeouts};
+use assumed::sts::{Reception, RoleChain};
+use assumed::sys::command_helper::CommandHelper;
 use jiff::SignedDuration;
 
 const ONE: &str = "arn:aws:iam::210987654321:role/team/one";
@@ -231,7 +232,9 @@ async fn temporary_keys_of_a_command_are_served_as_they_are() {
     let mut source = source(&sts, &[]);
     source.start = Base::Profile { name: "tool".to_owned(), kind: BaseKind::Process }.into();
     source.paths = ProfilePaths { config, credentials: room.path().join("none") };
-    let chain = RoleChain::new(source, Arc::new(SystemClock));
+    let helper = CommandHelper::in_thread().unwrap();
+    let reception = Reception::default().with_commands(Some(Arc::new(helper)));
+    let chain = RoleChain::at(reception, source, Arc::new(SystemClock));
 
     let grant = chain.attempt().await.unwrap();
     assert_eq!(grant.credentials.access_key_id(), lent.access_key_id());

@@ -260,6 +260,53 @@ mod tests {
         assert_eq!(allowing().unwrap().len(), 2);
     }
 
+    /// The error of a call whose arguments are all zero.
+    #[allow(unsafe_code)]
+    fn tried(number: c_long) -> io::Error {
+        // SAFETY: the filter denies the call, so that the kernel does nothing.
+        assert_eq!(unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) }, -1, "{number}");
+        io::Error::last_os_error()
+    }
+
+    #[test]
+    fn every_call_that_is_not_allowed_ends_with_eperm_and_is_told_once() {
+        let (sender, told) = std::sync::mpsc::channel();
+        let misses = misses::catch().unwrap();
+        let watching = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let tell = misses.tell(|number| sender.send(number).unwrap());
+            let limit = std::time::Duration::from_secs(1);
+            runtime.unwrap().block_on(async { tokio::time::timeout(limit, tell).await })
+        });
+        let ours = || ALLOWED.iter().chain(ALLOWED_HERE).map(|(_, number)| *number);
+        let by_argument = [libc::SYS_clone, libc::SYS_ioctl, libc::SYS_prctl, libc::SYS_prlimit64];
+        let denied =
+            (0..470).filter(|it| !ours().any(|own| own == *it) && !by_argument.contains(it));
+        let denied: Vec<c_long> = denied.collect();
+        let tries = denied.clone();
+        let confined = std::thread::spawn(move || {
+            for program in allowing().unwrap() {
+                seccompiler::apply_filter(&program).unwrap();
+            }
+            for _ in 0..2 {
+                for number in &tries {
+                    assert_eq!(tried(*number).raw_os_error(), Some(libc::EPERM), "{number}");
+                }
+            }
+            assert_eq!(tried(libc::SYS_clone3).raw_os_error(), Some(libc::ENOSYS));
+            assert_eq!(tried(libc::SYS_clone).raw_os_error(), Some(libc::EPERM), "a process");
+        });
+        confined.join().unwrap();
+        // The limit is what ends it.
+        assert!(watching.join().unwrap().is_err());
+        let mut told: Vec<_> = told.try_iter().map(|number| number as c_long).collect();
+        told.sort_unstable();
+        let mut expected = denied;
+        expected.push(libc::SYS_clone);
+        expected.sort_unstable();
+        assert_eq!(told, expected);
+    }
+
     #[test]
     fn a_call_is_named() {
         let named = |number: c_long| name(usize::try_from(number).unwrap());
