@@ -41,7 +41,7 @@ const IN_ALL: Duration = Duration::from_mins(2);
 const ROOM: usize = 8 * 1024;
 
 /// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub(super) peer: Peer,
     pub(super) admitted: bool,
@@ -71,6 +71,7 @@ pub(super) async fn serve(
     let stays = AtomicBool::new(false);
     let service = service_fn(|request| {
         let (host, heard, stays) = (Arc::clone(&host), Arc::clone(&heard), &stays);
+        let guest = guest.clone();
         async move {
             let response = respond(request, &host, guest, &heard).await;
             stays.store(matches!(response.body(), Either::Right(_)), Ordering::Relaxed);
@@ -107,7 +108,7 @@ async fn respond(
                 .hint("owner and root may; [control] in the settings admits others"))
         }
         Err(refusal) => Err(refusal),
-        Ok(order) => host.carry_out(order, guest.peer).await,
+        Ok(order) => host.carry_out(order, guest.peer.clone()).await,
     };
     answer.unwrap_or_else(|refusal| answered(refusal.code.status(), &refusal))
 }

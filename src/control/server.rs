@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +27,9 @@ const MOST: usize = 64;
 /// How long the loop rests when the machine has no descriptor or memory left.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 
+/// Returns a pidfd of the process at the other end of a socket.
+pub type PeerPidfd = fn(BorrowedFd<'_>) -> io::Result<OwnedFd>;
+
 /// The listening end of the socket.
 #[derive(Debug)]
 pub struct Server {
@@ -35,6 +39,7 @@ pub struct Server {
     host: Arc<Host>,
     access: Access,
     owner: u32,
+    peer_pidfd: PeerPidfd,
 }
 
 impl Server {
@@ -47,9 +52,17 @@ impl Server {
         access: Access,
         owner: u32,
         steer: Arc<dyn Steer>,
+        peer_pidfd: PeerPidfd,
     ) -> io::Result<Self> {
         let listener = UnixListener::from_std(socket.listener.try_clone()?)?;
-        Ok(Self { listener, _socket: socket, host: Arc::new(Host { steer }), access, owner })
+        Ok(Self {
+            listener,
+            _socket: socket,
+            host: Arc::new(Host { steer }),
+            access,
+            owner,
+            peer_pidfd,
+        })
     }
 
     /// Serves until `closing`; what is in hand then is finished by `connections`.
@@ -79,7 +92,8 @@ impl Server {
         }
         // A number of another namespace is shown as 0.
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        let guest = connection::Guest { peer: Peer { uid: peer.uid(), pid }, admitted };
+        let pidfd = (self.peer_pidfd)(stream.as_fd()).ok().map(Arc::new);
+        let guest = connection::Guest { peer: Peer { uid: peer.uid(), pid, pidfd }, admitted };
         if !guests.make_room() {
             return;
         }

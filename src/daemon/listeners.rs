@@ -16,11 +16,11 @@ use tracing::{info, warn};
 use super::orders::Orders;
 use super::sites::Sites;
 use super::start;
-use crate::access::permit::User;
+use crate::access::permit::{CallerIdentity, Groups, User};
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{Crowd, Listener};
+use crate::http::{Crowd, Listener, Lookup};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
 use crate::sys::memory;
@@ -141,7 +141,7 @@ impl Listeners {
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             address: bound.listen.address,
-            recognise,
+            identify,
             admission: admission(&bound.listen),
             endpoint: sites.endpoint(&bound.listen),
             crowd: Arc::clone(&self.crowd),
@@ -254,9 +254,14 @@ fn admission(listen: &Listen) -> Admission {
     }
 }
 
-fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
-    match peer::look_up(other, own) {
-        Peer::User(uid) => Some(User { uid, gids: peer::groups(uid).known }),
-        Peer::UnknownUser | Peer::Elsewhere => None,
+fn identify(peer: SocketAddr, local: SocketAddr, lookup: Lookup) -> CallerIdentity {
+    match peer::look_up(peer, local) {
+        Peer::User(uid) => {
+            let with_groups = lookup == Lookup::UserAndGroups;
+            let groups = if with_groups { peer::groups(uid) } else { Groups::default() };
+            CallerIdentity::LocalUser(User { uid, groups })
+        }
+        Peer::UnknownUser => CallerIdentity::UnknownLocalUser,
+        Peer::Elsewhere => CallerIdentity::Remote,
     }
 }

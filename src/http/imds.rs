@@ -21,7 +21,7 @@ use super::rarely::Rarely;
 use super::reply;
 use super::role::ServedRole;
 use super::visitor::{Ends, Form};
-use crate::access::permit::{Caller, Permit};
+use crate::access::permit::{Caller, CallerIdentity, Permit};
 use crate::clock::{Clock, Now};
 use crate::config::AccessRule;
 use crate::imds::{self, Answer, HostNames, Method, Options, Reply, Status, TokenKey, View};
@@ -168,7 +168,10 @@ impl Site {
 
 /// Says, once in a while, that no rule gives this caller what is served.
 pub(super) fn tell_barred(barred: &Rarely, caller: &Caller, now: Now) {
-    let uid = caller.user.as_ref().map(|user| user.uid);
+    let uid = match &caller.identity {
+        CallerIdentity::LocalUser(user) => Some(user.uid),
+        CallerIdentity::UnknownLocalUser | CallerIdentity::Remote => None,
+    };
     let (from, listener) = (caller.from, caller.listen);
     if barred.again(now.boot) {
         let hint = "the first entry of [[access]] that is about a caller decides";

@@ -17,11 +17,11 @@ use tracing::{debug, warn};
 
 use super::connection;
 use super::crowd::{Crowd, Presence};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Lookup};
 use super::hops::Hops;
 use super::rarely::Rarely;
 use super::visitor::Ends;
-use crate::access::permit::{Caller, User};
+use crate::access::permit::{Caller, CallerIdentity};
 use crate::access::policy::{Admission, Origin};
 use crate::imds::Shown;
 use crate::pulse::Pulse;
@@ -31,8 +31,8 @@ const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 /// How long a peer may leave our bytes unread before the kernel ends the connection.
 const UNREAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Tells whose program is at the other end, given the addresses of that end and of this one.
-pub type Recognise = fn(SocketAddr, SocketAddr) -> Option<User>;
+/// Identifies the process behind a connection, by the peer's address and our own.
+pub type IdentifyCaller = fn(SocketAddr, SocketAddr, Lookup) -> CallerIdentity;
 
 /// One listening socket and what its connections share.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Who may connect besides this host.
     pub admission: Admission,
-    /// Asked where it makes a difference.
-    pub recognise: Recognise,
+    /// Called for each connection whose caller matters.
+    pub identify: IdentifyCaller,
     /// What is served on it.
     pub endpoint: Endpoint,
     /// Everybody who is connected, here and elsewhere.
@@ -99,17 +99,37 @@ impl Listener {
     fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
         let end = stream.local_addr().ok()?;
         let local = end.ip().to_canonical();
-        let origin = self.admission.judge(peer.ip(), local)?;
-        let asked = origin == Origin::Here && self.endpoint.asks_for_users();
+        let by_address = self.admission.judge(peer.ip(), local);
+        let (origin, identity) = self.identify(peer, end, by_address)?;
         let hops = match origin {
             Origin::Here => None,
             // Without a handle there is no hop limit, and without that no connection.
             Origin::Elsewhere => Some(Hops::of(stream, peer.ip()).ok()?),
         };
         tune(stream);
-        let user = asked.then(|| (self.recognise)(peer, end)).flatten();
-        let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, user };
+        let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, identity };
         Some(Ends { local, hops, caller, shown: Shown::default() })
+    }
+
+    /// Origin and identity of a peer; `None` for one that may not connect.
+    ///
+    /// A peer that does not look local by its addresses may still be a socket of this host.
+    fn identify(
+        &self,
+        peer: SocketAddr,
+        end: SocketAddr,
+        by_address: Option<Origin>,
+    ) -> Option<(Origin, CallerIdentity)> {
+        let lookup = self.endpoint.lookup();
+        if by_address == Some(Origin::Here) && lookup == Lookup::None {
+            return Some((Origin::Here, CallerIdentity::UnknownLocalUser));
+        }
+        let identity = (self.identify)(peer, end, lookup);
+        let origin = match &identity {
+            CallerIdentity::LocalUser(_) => Some(Origin::Here),
+            CallerIdentity::UnknownLocalUser | CallerIdentity::Remote => by_address,
+        };
+        Some((origin?, identity))
     }
 
     fn spawn(&self, stream: TcpStream, ends: Ends, presence: Presence, closing: CancellationToken) {

@@ -28,10 +28,10 @@ mod wire;
 
 pub use container::{ContainerSite, ContainerTerms};
 pub use crowd::Crowd;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Lookup};
 pub use foreign::ForeignNames;
 pub use imds::{Site, Terms};
-pub use listener::{Listener, Recognise};
+pub use listener::{IdentifyCaller, Listener};
 pub use metrics::{MetricsSite, Report};
 pub use pods::{Fetch, PodSite, PodTerms};
 pub use rarely::Rarely;
