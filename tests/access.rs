@@ -107,16 +107,37 @@ fn a_reload_changes_who_may_have_what_and_use_who_is_served() {
 }
 
 #[test]
-fn the_group_of_a_user_counts_and_the_place_it_calls_from() {
+fn the_group_of_a_user_counts_and_a_network_never_matches_a_local_user() {
     let sts = Sts::start(sessions_of(3600));
     let group = format!("[[access]]\ngid = {}\nrole = \"ops\"\n", gid());
-    let place = "[[access]]\nfrom = \"127.0.0.0/8\"\nrole = \"audit\"\n";
-    let (home, mut daemon, address) = start(&sts, &format!("{group}{place}"));
-    assert_eq!(listed(address), "ops-role", "the first that fits");
-    let _home = home.with_settings(&settings(&sts, place));
+    let network = "[[access]]\nfrom = \"0.0.0.0/0\"\nrole = \"audit\"\n";
+    let (home, mut daemon, address) = start(&sts, &format!("{network}{group}"));
+    assert_eq!(listed(address), "ops-role", "the caller is local, so the network is not its");
+    let _home = home.with_settings(&settings(&sts, network));
     daemon.signal("-HUP");
     daemon.event("reload");
-    assert_eq!(listed(address), "audit-role");
+    assert_eq!(put(address), 403);
+}
+
+#[test]
+fn a_device_bound_socket_is_found_and_a_listening_one_is_no_caller() {
+    let sts = Sts::start(sessions_of(3600));
+    let (_home, _daemon, address) = start(&sts, &entry(own(), "roles = [\"dev\"]"));
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    if socket.bind_device(Some(b"lo")).is_err() {
+        eprintln!("SKIPPED: this kernel lets only root bind to a device");
+        return;
+    }
+    socket.connect(&address.into()).unwrap();
+    let request = format!(
+        "PUT /latest/api/token HTTP/1.1\r\nHost: {address}\r\n\
+         X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n"
+    );
+    let mut stream: std::net::TcpStream = socket.into();
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use assumed::access::permit::CallerIdentity;
 use assumed::access::policy::Admission;
 use assumed::clock::{self, Clock, SystemClock};
 use assumed::credentials::{Credentials, Grant, Snapshot};
@@ -124,7 +125,7 @@ fn served() -> SocketAddr {
             let listener = Listener {
                 socket: tokio::net::TcpListener::from_std(socket).unwrap(),
                 address,
-                recognise: |_, _| None,
+                identify: |_, _, _| CallerIdentity::UnknownLocalUser,
                 admission: Admission::new(Vec::new()),
                 endpoint: Endpoint::Imds(Arc::new(site)),
                 limit: limiter.listener(address, 8),

@@ -14,6 +14,7 @@ use super::inputs::{self, Found};
 use super::run::Choice;
 use super::{Globals, outlook};
 use crate::config::{Mistake, Mistakes};
+use crate::daemon::check_user_lookup;
 use crate::fatal::{Exit, Fatal};
 use crate::sys::state::{self, Outlook};
 
@@ -33,6 +34,7 @@ pub(super) fn main(check: Check, globals: &Globals) -> Result<ExitCode, Fatal> {
         let key = key.map_err(|trouble| {
             Mistake::new(trouble.to_string()).key("state_dir").hint(trouble.hint())
         })?;
+        check_user_lookup(&found.settings)?;
         Ok((found, key))
     });
     match read {

@@ -44,6 +44,7 @@ pub(super) fn find(
     for item in document.list("access") {
         let Some(table) = item.table() else { continue };
         let entry = Entry { item, table };
+        warnings.extend(entry.never_matches());
         if rules.iter().any(AccessRule::is_about_everybody) {
             let warning = entry.mistake("never reached: an entry above it is about everybody");
             warnings.push(warning.hint("the first entry that fits decides; move this one up"));
@@ -92,6 +93,23 @@ impl Entry<'_> {
         let [uid, gid] = ["uid", "gid"].map(|key| mistakes.note(self.number(key)).flatten());
         let from = self.table.get("from").and_then(|from| from.text.parse().ok());
         AccessRule { uid, gid, from, listen, roles, role }
+    }
+
+    /// `from` is about other hosts and containers, so some conditions can never hold.
+    fn never_matches(&self) -> Option<Warning> {
+        let from = self.table.get("from")?;
+        let network: Cidr = from.text.parse().ok()?;
+        if network.is_loopback() {
+            let warning = from
+                .mistake("never matches: from is about callers from other hosts and containers");
+            return Some(warning.hint(
+                "match local users by uid or gid, or every caller of one listener by listen",
+            ));
+        }
+        let with_user = self.table.get("uid").or_else(|| self.table.get("gid"))?;
+        let warning =
+            with_user.mistake("never matches together with from: only local callers have a user");
+        Some(warning.hint("write two entries, one with uid or gid and one with from"))
     }
 
     fn number(&self, key: &str) -> Result<Option<u32>, Mistake> {

@@ -35,6 +35,12 @@ impl Cidr {
         }
     }
 
+    /// True if every address of the network is a loopback address.
+    pub(super) fn is_loopback(&self) -> bool {
+        let enough = if self.address.is_ipv4() { 8 } else { 128 };
+        self.address.to_canonical().is_loopback() && self.prefix >= enough
+    }
+
     /// True for the whole of IPv4 or of IPv6.
     pub(super) const fn holds_everybody(&self) -> bool {
         self.prefix == 0

@@ -119,8 +119,6 @@ fn shown(token: &[u8], keys: &Keyring) -> pod::Reply {
     let view = pod::View {
         names: &HostNames::of_pod_agent([], []),
         local: [10, 0, 0, 1].into(),
-        source: [10, 0, 0, 2].into(),
-        history: &pod::TokenHistory::default(),
         rules: &rules,
         source: [10, 0, 0, 2].into(),
         history: &TokenHistory::default(),

@@ -44,7 +44,7 @@ const REFUSED: Duration = Duration::from_secs(2);
 const ROOM: usize = 8 * 1024;
 
 /// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub(super) peer: Peer,
     pub(super) admitted: bool,
@@ -74,6 +74,7 @@ pub(super) async fn serve(
     let stays = AtomicBool::new(false);
     let service = service_fn(|request| {
         let (host, progress, stays) = (Arc::clone(&host), Arc::clone(&progress), &stays);
+        let guest = guest.clone();
         async move {
             let response = respond(request, &host, guest, &progress).await;
             let follows = matches!(response.body(), Either::Right(_));

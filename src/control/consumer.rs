@@ -1,7 +1,9 @@
 //! Consumers of the container endpoint, as they go over the socket.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -9,13 +11,16 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::secret::Secret;
 use crate::sts::request::Narrowing;
 
-/// Who asks, as the kernel has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The process at the other end of the control socket, as the kernel reports it.
+#[derive(Debug, Clone)]
 pub struct Peer {
-    /// Its user.
+    /// Its user id.
     pub uid: u32,
-    /// Its process; `None` where it is in another world of numbers.
+    /// Its process id; `None` if it is in a pid namespace that cannot be seen from here.
     pub pid: Option<u32>,
+    /// A descriptor of this very process, so that a reused process id is noticed; `None` on
+    /// kernels before Linux 6.5 and on other systems.
+    pub pidfd: Option<Arc<OwnedFd>>,
 }
 
 /// What a consumer is to be.

@@ -118,7 +118,7 @@ impl Steer for Counting {
 fn exchange(data: &[u8], admitted: bool) -> (Vec<u8>, usize) {
     let steer = Arc::new(Counting::default());
     let host = Arc::new(Host { steer: Arc::clone(&steer) as Arc<dyn Steer> });
-    let guest = Guest { peer: Peer { uid: 60_001, pid: None }, admitted };
+    let guest = Guest { peer: Peer { uid: 60_001, pid: None, pidfd: None }, admitted };
     let mut sent = Vec::new();
     block_on(serve(tokio::io::join(data, &mut sent), host, guest, Arc::default()));
     (sent, steer.0.load(Ordering::Relaxed))

@@ -23,5 +23,5 @@ pub use consumer::{Listed, Minted, Peer, Wanted};
 pub use link::Link;
 pub use port::{Gift, Pending, Steer};
 pub use refusal::{Code, Refusal};
-pub use server::Server;
+pub use server::{PeerPidfd, Server};
 pub use socket::{Access, Socket, Trouble};

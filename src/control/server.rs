@@ -4,6 +4,7 @@
 //! a caller can cause are throttled.
 
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use crate::log_throttle::LogThrottle;
 /// How long the loop rests when the machine has no descriptor or memory left.
 const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 
+/// Returns a pidfd of the process at the other end of a socket.
+pub type PeerPidfd = fn(BorrowedFd<'_>) -> io::Result<OwnedFd>;
+
 /// The listening end of the socket.
 #[derive(Debug)]
 pub struct Server {
@@ -36,6 +40,7 @@ pub struct Server {
     refusals: LogThrottle,
     limits: LogThrottle,
     exhaustion: LogThrottle,
+    peer_pidfd: PeerPidfd,
 }
 
 impl Server {
@@ -49,6 +54,7 @@ impl Server {
         owner: u32,
         steer: Arc<dyn Steer>,
         clock: &Arc<dyn Clock>,
+        peer_pidfd: PeerPidfd,
     ) -> io::Result<Self> {
         Ok(Self {
             listener: UnixListener::from_std(socket.listener.try_clone()?)?,
@@ -60,6 +66,7 @@ impl Server {
             refusals: LogThrottle::default(),
             limits: LogThrottle::default(),
             exhaustion: LogThrottle::default(),
+            peer_pidfd,
         })
     }
 
@@ -93,7 +100,8 @@ impl Server {
         // A number of another namespace is shown as 0.
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
         let admitted = user.standing != Standing::Refused;
-        let guest = connection::Guest { peer: Peer { uid: user.uid, pid }, admitted };
+        let pidfd = (self.peer_pidfd)(stream.as_fd()).ok().map(Arc::new);
+        let guest = connection::Guest { peer: Peer { uid: user.uid, pid, pidfd }, admitted };
         match places.make_room(user) {
             Room::Free => {}
             Room::Made(uid) => self.log_limit(uid),

@@ -4,6 +4,7 @@
 //! its name alone tells a daemon that starts anew whether it still lives.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl Mint {
         let mint = Self { till, handouts: Handouts::new(folders), orders };
         for name in mint.till.register.list().into_iter().map(|consumer| consumer.name) {
             if let Some(birth) = process(name.as_str()) {
-                mint.watch(name, birth);
+                mint.watch(name, birth, None);
             }
         }
         sweep(&mint.handouts);
@@ -106,7 +107,7 @@ impl Mint {
         role: RoleSettings,
         peer: Peer,
     ) -> Result<Minted, Refusal> {
-        let birth = wanted.process.then(|| born(peer)).transpose()?;
+        let birth = wanted.process.then(|| born(&peer)).transpose()?;
         let name = named(&wanted, birth)?;
         let narrowing = wanted.narrowing.filter(|narrowing| !narrowing.is_nothing());
         if let Some(narrowing) = &narrowing {
@@ -131,7 +132,7 @@ impl Mint {
         let own = birth.filter(|_| peer.uid == identity::user_id());
         let folder = own.and_then(|_| self.handouts.give(name.as_str(), &secret).ok());
         if let Some(birth) = birth {
-            self.watch(name.clone(), birth);
+            self.watch(name.clone(), birth, peer.pidfd.as_deref());
         }
         if let Some(narrowing) = narrowing {
             self.narrow(&name, &role.name, narrowing).await?;
@@ -196,9 +197,12 @@ impl Mint {
     }
 
     /// Ends the consumer with its process.
-    fn watch(&self, name: ConsumerName, birth: Birth) {
+    fn watch(&self, name: ConsumerName, birth: Birth, pidfd: Option<&OwnedFd>) {
         let mint = self.clone();
-        let watched = Watched::new(birth.pid).ok().filter(|_| birth.lives());
+        let watched = match pidfd {
+            Some(pidfd) => Watched::from_pidfd(pidfd).ok(),
+            None => Watched::new(birth.pid).ok().filter(|_| birth.lives()),
+        };
         tokio::spawn(async move {
             if let Some(watched) = watched {
                 // What cannot be watched ends with the daemon's next start.
@@ -237,11 +241,18 @@ fn bad(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::BadRequest, message)
 }
 
-fn born(peer: Peer) -> Result<Birth, Refusal> {
-    peer.pid.and_then(Birth::of).ok_or_else(|| {
+/// The process behind the socket. Its number may have been reused since it connected: then its
+/// pidfd reports that it has ended.
+fn born(peer: &Peer) -> Result<Birth, Refusal> {
+    let birth = peer.pid.and_then(Birth::of).filter(|_| peer.pidfd.as_deref().is_none_or(is_alive));
+    birth.ok_or_else(|| {
         Refusal::new(Code::BadRequest, "the calling process cannot be seen from here")
             .hint("it is in another pid namespace; use `assumed token create` instead")
     })
+}
+
+fn is_alive(pidfd: &OwnedFd) -> bool {
+    Watched::from_pidfd(pidfd).is_ok_and(|process| !process.ends_within(Duration::ZERO))
 }
 
 /// Takes back what processes were given that have ended.

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{self, SOCKET};
 use crate::control::{Access, Link, Server, Socket, Steer, Trouble};
 use crate::fatal::{Exit, Fatal};
-use crate::sys::identity;
+use crate::sys::{ending, identity};
 
 /// How long the last answers may take.
 const GRACE: Duration = Duration::from_secs(1);
@@ -74,7 +74,9 @@ impl Bound {
     ) -> Result<Control, Fatal> {
         let link = state_dir.and_then(|folder| link(folder, self.socket.path()));
         let (closing, connections) = (CancellationToken::new(), TaskTracker::new());
-        let server = Server::new(self.socket, self.access, identity::user_id(), steer, clock)
+        let owner = identity::user_id();
+        let pidfd = ending::peer_pidfd;
+        let server = Server::new(self.socket, self.access, owner, steer, clock, pidfd)
             .map_err(|error| start::bug("cannot watch the control socket", &error))?;
         connections.spawn(server.serve(closing.clone(), connections.clone()));
         Ok(Control { closing, connections, _link: link })

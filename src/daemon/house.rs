@@ -24,7 +24,6 @@ use super::sessions::Sessions;
 use super::sites::Sites;
 use super::steering::{Shown, Steering, role_status};
 use super::{Company, Daemon};
-use crate::access::permit::ask_for_users;
 use crate::clock::{Clock, Now, SystemClock};
 use crate::config::{RoleSettings, Settings};
 use crate::control::{Chronicle, Event, Steer as _};
@@ -36,7 +35,6 @@ use crate::sts::Reception;
 use crate::sys::detach::Word;
 use crate::sys::handout::Handouts;
 use crate::sys::mark::Mark;
-use crate::sys::peer;
 use crate::sys::state::{KeyBytes, StateDirectory};
 
 /// The mark in the state directory that keeps a lock over a restart.
@@ -132,20 +130,6 @@ impl House {
         Ok(house)
     }
 
-    /// Says where the kernel cannot tell what entries of `[[access]]` want to know.
-    pub(super) fn warn_of_blindness(&self) {
-        let asked = ask_for_users(&self.settings.access);
-        if let Some(cause) = asked.then(peer::lookup_error).flatten() {
-            let hint = "a unit needs PrivateUsers=no and RestrictAddressFamilies=AF_NETLINK";
-            warn!(
-                event = "access",
-                cause,
-                hint,
-                "users cannot be told apart, so that entries of [[access]] with uid or gid are about nobody"
-            );
-        }
-    }
-
     /// Opens the control socket, and locks where the last run was locked.
     fn take_orders(
         &self,
@@ -187,7 +171,6 @@ impl House {
         mut orders: Orders,
         audience: &mut Audience,
     ) -> Result<(), Fatal> {
-        self.warn_of_blindness();
         let ended = self.attend(&mut orders, audience).await;
         audience.stopping(ended.as_ref().err());
         self.chronicle.note(self.clock.now().wall, &Event::Stopping);

@@ -17,11 +17,11 @@ use super::capacity;
 use super::orders::Orders;
 use super::sites::Sites;
 use super::start;
-use crate::access::permit::User;
+use crate::access::permit::{CallerIdentity, Groups, User};
 use crate::access::policy::Admission;
 use crate::config::{Listen, ListenKind, Mistake, Mistakes};
 use crate::fatal::Fatal;
-use crate::http::{ConnectionCloser, ConnectionLimiter, Listener, Source};
+use crate::http::{ConnectionCloser, ConnectionLimiter, Listener, Lookup, Source};
 use crate::pulse::Pulse;
 use crate::status::ListenerStatus;
 use crate::sys::memory;
@@ -148,7 +148,7 @@ impl Listeners {
         let listener = Listener {
             socket: tokio::net::TcpListener::from_std(socket).map_err(bug)?,
             address: bound.listen.address,
-            recognise,
+            identify,
             admission: admission(&bound.listen),
             endpoint: sites.endpoint(&bound.listen),
             limit: self.limiter.listener(bound.listen.address, bound.listen.max_connections),
@@ -272,9 +272,14 @@ fn source(other: SocketAddr, own: SocketAddr) -> Source {
     }
 }
 
-fn recognise(other: SocketAddr, own: SocketAddr) -> Option<User> {
-    match peer::look_up(other, own) {
-        Peer::User(uid) => Some(User { uid, gids: peer::groups(uid).known }),
-        Peer::UnknownUser | Peer::Elsewhere => None,
+fn identify(peer: SocketAddr, local: SocketAddr, lookup: Lookup) -> CallerIdentity {
+    match peer::look_up(peer, local) {
+        Peer::User(uid) => {
+            let with_groups = lookup == Lookup::UserAndGroups;
+            let groups = if with_groups { peer::groups(uid) } else { Groups::default() };
+            CallerIdentity::LocalUser(User { uid, groups })
+        }
+        Peer::UnknownUser => CallerIdentity::UnknownLocalUser,
+        Peer::Elsewhere => CallerIdentity::Remote,
     }
 }

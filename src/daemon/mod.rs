@@ -31,6 +31,7 @@ mod sessions;
 mod sites;
 mod start;
 mod steering;
+mod user_lookup;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 pub use orders::{Order, Orders, Reply};
 pub use reading::Reread;
 pub use sandbox::command_starter;
+pub use user_lookup::check_user_lookup;
 
 use crate::config::{self, ListenKind, Settings};
 use crate::fatal::{Exit, Fatal};
@@ -123,7 +125,8 @@ impl Daemon {
         ];
         let given = Given::new(given).map_err(|error| start::unwatched(&error))?;
         given.settle(&mut settings);
-        config::check_passed(&settings).map_err(|mistake| {
+        let checked = config::check_passed(&settings).and_then(|()| check_user_lookup(&settings));
+        checked.map_err(|mistake| {
             Fatal::new(Exit::Settings, format!("the settings are wrong\n  {mistake}"))
         })?;
         let bind = |listen| match given.socket(listen) {

@@ -8,6 +8,7 @@ use super::house::House;
 use super::listeners::Change;
 use super::reading::Read;
 use super::role;
+use super::user_lookup::check_user_lookup;
 use crate::config::{self, Mistake, Mistakes, RoleSettings, Settings};
 use crate::control::Event;
 use crate::log::Output;
@@ -25,7 +26,9 @@ impl House {
     pub(super) fn reload(&mut self, read: Read) {
         let read = read.and_then(|mut settings| {
             self.given.settle(&mut settings);
-            Ok(config::check_passed(&settings).map(|()| settings)?)
+            Ok(config::check_passed(&settings)
+                .and_then(|()| check_user_lookup(&settings))
+                .map(|()| settings)?)
         });
         let outcome = match read.and_then(|settings| self.plan(settings)) {
             Ok(plan) => Ok(self.apply(plan)),
@@ -103,9 +106,6 @@ impl House {
         self.renew_terms();
         self.provide_for_consumers();
         self.sites.reread();
-        if before.access != self.settings.access {
-            self.warn_of_blindness();
-        }
         changed.extend(others(&before, &self.settings).map(str::to_owned));
         changed
     }

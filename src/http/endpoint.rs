@@ -12,8 +12,9 @@ use super::patience::{Patience, Wait};
 use super::payload::Payload;
 use super::pods::PodSite;
 use super::visitor::{Ends, Form};
-use crate::access::permit::ask_for_users;
+use crate::access::permit::{depend_on_identity, name_groups};
 use crate::clock::Clock;
+use crate::config::AccessRule;
 use crate::status::Clients;
 
 /// What a listener serves; clones serve the same.
@@ -27,6 +28,29 @@ pub enum Endpoint {
     Pods(Arc<PodSite>),
     /// Metrics and health of the daemon itself.
     Metrics(Arc<MetricsSite>),
+}
+
+/// How much of a caller's identity is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing: no rule depends on it.
+    None,
+    /// The user.
+    User,
+    /// The user and its groups.
+    UserAndGroups,
+}
+
+impl Lookup {
+    fn for_rules(rules: &[AccessRule]) -> Self {
+        if name_groups(rules) {
+            Self::UserAndGroups
+        } else if depend_on_identity(rules) {
+            Self::User
+        } else {
+            Self::None
+        }
+    }
 }
 
 impl Endpoint {
@@ -56,12 +80,12 @@ impl Endpoint {
         }
     }
 
-    /// Whether it makes a difference whose program calls.
-    pub(super) fn asks_for_users(&self) -> bool {
+    /// How much the access rules need to know of a caller.
+    pub(super) fn lookup(&self) -> Lookup {
         match self {
-            Self::Imds(site) => ask_for_users(&site.terms.borrow().access),
-            Self::Container(site) => ask_for_users(&site.terms.borrow().access),
-            Self::Pods(_) | Self::Metrics(_) => false,
+            Self::Imds(site) => Lookup::for_rules(&site.terms.borrow().access),
+            Self::Container(site) => Lookup::for_rules(&site.terms.borrow().access),
+            Self::Pods(_) | Self::Metrics(_) => Lookup::None,
         }
     }
 

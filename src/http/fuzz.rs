@@ -15,7 +15,7 @@ use super::activity::ConnectionActivity;
 use super::connection::{End, serve};
 use super::visitor::Ends;
 use super::{Endpoint, ServedRole, Site, Terms, UnknownHosts};
-use crate::access::permit::Caller;
+use crate::access::permit::{Caller, CallerIdentity};
 use crate::clock::Clock;
 use crate::fuzz_targets::{FixedClock, START, assert_no_secret, block_on, credentials};
 use crate::imds::{HostNames, Options, Shown, TokenKey, Ttl};
@@ -72,7 +72,7 @@ pub fn request_head(data: &[u8]) {
     let after = rest.strip_prefix(TOKEN);
     let input = after.map_or_else(|| data.to_vec(), |after| [before, &token, after].concat());
     let listen = SocketAddr::new(LOCAL, 1338);
-    let caller = Caller { from: LOCAL, listen, user: None };
+    let caller = Caller { from: LOCAL, listen, identity: CallerIdentity::UnknownLocalUser };
     let ends = Ends { local: LOCAL, caller, hops: None, shown: Shown::default() };
     let activity = ConnectionActivity::new(&site.clock);
     let mut sent = Vec::new();

@@ -176,7 +176,7 @@ impl Site {
 
 /// Says, once in a while, that no rule gives this caller what is served.
 pub(super) fn tell_barred(barred: &LogThrottle, caller: &Caller, now: Now) {
-    let uid = caller.user.as_ref().map(|user| user.uid);
+    let uid = caller.identity.uid();
     let (from, listener) = (caller.from, caller.listen);
     if let Some(suppressed) = barred.admit(now.boot) {
         let hint = "the first entry of [[access]] that is about a caller decides";

@@ -20,10 +20,10 @@ use super::activity::ConnectionActivity;
 use super::closer::ConnectionCloser;
 use super::connection::{self, End};
 use super::connection_limit::{ConnectionPermit, ListenerLimit, Newcomer};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Lookup};
 use super::hops::Hops;
 use super::visitor::Ends;
-use crate::access::permit::{Caller, User};
+use crate::access::permit::{Caller, CallerIdentity};
 use crate::access::policy::{Admission, Origin};
 use crate::imds::Shown;
 use crate::log_throttle::LogThrottle;
@@ -34,8 +34,8 @@ const EXHAUSTION_PAUSE: Duration = Duration::from_millis(100);
 /// How long a peer may leave our bytes unread before the kernel ends the connection.
 const UNREAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Tells whose program is at the other end, given the addresses of that end and of this one.
-pub type Recognise = fn(SocketAddr, SocketAddr) -> Option<User>;
+/// Identifies the process behind a connection, by the peer's address and our own.
+pub type IdentifyCaller = fn(SocketAddr, SocketAddr, Lookup) -> CallerIdentity;
 
 /// One listening socket and what its connections share.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Who may connect besides this host.
     pub admission: Admission,
-    /// Asked where it makes a difference.
-    pub recognise: Recognise,
+    /// Called for each connection whose caller matters.
+    pub identify: IdentifyCaller,
     /// What is served on it.
     pub endpoint: Endpoint,
     /// How many connections it may have.
@@ -106,17 +106,37 @@ impl Listener {
     fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
         let end = stream.local_addr().ok()?;
         let local = end.ip().to_canonical();
-        let origin = self.admission.judge(peer.ip(), local)?;
-        let asked = origin == Origin::Here && self.endpoint.asks_for_users();
+        let by_address = self.admission.judge(peer.ip(), local);
+        let (origin, identity) = self.identify(peer, end, by_address)?;
         let hops = match origin {
             Origin::Here => None,
             // Without a handle there is no hop limit, and without that no connection.
             Origin::Elsewhere => Some(Hops::of(stream, peer.ip()).ok()?),
         };
         tune(stream);
-        let user = asked.then(|| (self.recognise)(peer, end)).flatten();
-        let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, user };
+        let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, identity };
         Some(Ends { local, hops, caller, shown: Shown::default() })
+    }
+
+    /// Origin and identity of a peer; `None` for one that may not connect.
+    ///
+    /// A peer that does not look local by its addresses may still be a socket of this host.
+    fn identify(
+        &self,
+        peer: SocketAddr,
+        end: SocketAddr,
+        by_address: Option<Origin>,
+    ) -> Option<(Origin, CallerIdentity)> {
+        let lookup = self.endpoint.lookup();
+        if by_address == Some(Origin::Here) && lookup == Lookup::None {
+            return Some((Origin::Here, CallerIdentity::UnknownLocalUser));
+        }
+        let identity = (self.identify)(peer, end, lookup);
+        let origin = match &identity {
+            CallerIdentity::LocalUser(_) => Some(Origin::Here),
+            CallerIdentity::UnknownLocalUser | CallerIdentity::Remote => by_address,
+        };
+        Some((origin?, identity))
     }
 
     /// Serves a connection as soon as there is a place for it.
@@ -129,7 +149,7 @@ impl Listener {
     ) {
         let Ok(local) = stream.local_addr() else { return };
         let activity = Arc::new(ConnectionActivity::new(self.endpoint.clock()));
-        let uid = ends.caller.user.as_ref().map(|user| user.uid);
+        let uid = ends.caller.identity.uid();
         let newcomer = Newcomer { peer, local, uid, activity: Arc::clone(&activity) };
         let permit = self.limit.admit(newcomer).await;
         let end = End { closing: closing.clone(), closer: self.closer.subscribe() };

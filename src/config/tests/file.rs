@@ -281,6 +281,11 @@ fn entries_say_which_caller_may_have_what_in_their_order() {
     assert_eq!(*nobody, AccessRule::default());
     assert_eq!(
         settings.warnings[0].to_string(),
+        "config.toml:6:7: access.gid: never matches together with from: only local callers have a user\n\
+         hint: write two entries, one with uid or gid and one with from"
+    );
+    assert_eq!(
+        settings.warnings[1].to_string(),
         "config.toml:11:1: access: never reached: an entry above it is about everybody\n\
          hint: the first entry that fits decides; move this one up"
     );
