@@ -32,7 +32,7 @@ pub(crate) fn all(place: &Path) {
     fs::create_dir(&inside).unwrap();
     let outside = place.join("outside");
     fs::write(&outside, "before").unwrap();
-    let extent = match confine_writes(&[inside.clone()]) {
+    let extent = match confine_writes(std::slice::from_ref(&inside)) {
         Err(Trouble::NoKernel) => return eprintln!("SKIPPED: this kernel has no Landlock"),
         confined => confined.unwrap(),
     };
@@ -59,7 +59,7 @@ pub(crate) fn all(place: &Path) {
 }
 
 /// The test that started this process stands for the user's other programs. (What only needs
-/// to be read of one is no test: root with CAP_PERFMON may, since Linux 6.13.)
+/// to be read of one is no test: root with `CAP_PERFMON` may, since Linux 6.13.)
 fn other_processes() -> Vec<Attempt> {
     let other = parent_id();
     let open = |name: &str| File::open(format!("/proc/{other}/{name}")).map(drop);

@@ -80,17 +80,23 @@ fn a_socket_that_is_bound_to_a_device_is_found() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_listening_socket_on_the_port_of_the_peer_is_not_taken_for_it() {
-    let pair = Pair::new("127.0.0.1:0", nothing, "127.0.0.1:0").unwrap();
-    let reuse = |socket: &Socket| socket.set_reuse_address(true).unwrap();
-    reuse(&pair.client);
-    let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    reuse(&other);
-    // The client goes, and a listening socket gets its port.
-    SockRef::from(&pair.client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    // Another process may take the port in between: then it is tried again.
+    let outcome = (0..50).find_map(|_| listening_on_the_port_of_a_peer());
+    let (_listening, pair_peer, pair_local) = outcome.expect("a port that nothing else takes");
+    assert_eq!(look_up(pair_peer, pair_local), Peer::UnknownUser);
+}
+
+/// The client of a pair is gone, and a listening socket has its port.
+fn listening_on_the_port_of_a_peer() -> Option<(Socket, SocketAddr, SocketAddr)> {
+    let pair = Pair::new("127.0.0.1:0", nothing, "127.0.0.1:0")?;
+    let other = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    pair.client.set_reuse_address(true).ok()?;
+    other.set_reuse_address(true).ok()?;
+    SockRef::from(&pair.client).set_linger(Some(std::time::Duration::ZERO)).ok()?;
     drop(pair.client);
-    other.bind(&pair.peer.into()).unwrap();
-    other.listen(1).unwrap();
-    assert_eq!(look_up(pair.peer, pair.local), Peer::UnknownUser);
+    other.bind(&pair.peer.into()).ok()?;
+    other.listen(1).ok()?;
+    Some((other, pair.peer, pair.local))
 }
 
 #[test]

@@ -299,7 +299,8 @@ mod tests {
         confined.join().unwrap();
         // The limit is what ends it.
         assert!(watching.join().unwrap().is_err());
-        let mut told: Vec<_> = told.try_iter().filter_map(|number| c_long::try_from(number).ok()).collect();
+        let mut told: Vec<_> =
+            told.try_iter().filter_map(|number| c_long::try_from(number).ok()).collect();
         told.sort_unstable();
         let mut expected = denied;
         expected.push(libc::SYS_clone);
