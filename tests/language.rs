@@ -41,7 +41,7 @@ const OLD_PAGES: (&[&str], usize) = (
 );
 
 /// The same for string literals, doc comments and conformance cases in `src`.
-const SOURCES: usize = 777;
+const SOURCES: usize = 791;
 
 const PAGES: &[&str] = &[
     "README.md",
