@@ -268,6 +268,13 @@ mod tests {
         io::Error::last_os_error()
     }
 
+    /// `uretprobe` and `uprobe`: kernels that have them let no filter see them, and end a process
+    /// that calls them outside their trampoline by SIGILL.
+    #[cfg(target_arch = "x86_64")]
+    const UNFILTERED: [c_long; 2] = [335, 336];
+    #[cfg(not(target_arch = "x86_64"))]
+    const UNFILTERED: [c_long; 0] = [];
+
     #[test]
     fn every_call_that_is_not_allowed_ends_with_eperm_and_is_told_once() {
         let (sender, told) = std::sync::mpsc::channel();
@@ -280,8 +287,9 @@ mod tests {
         });
         let ours = || ALLOWED.iter().chain(ALLOWED_HERE).map(|(_, number)| *number);
         let by_argument = [libc::SYS_clone, libc::SYS_ioctl, libc::SYS_prctl, libc::SYS_prlimit64];
-        let denied =
-            (0..470).filter(|it| !ours().any(|own| own == *it) && !by_argument.contains(it));
+        let denied = (0..470).filter(|it| {
+            !ours().any(|own| own == *it) && !by_argument.contains(it) && !UNFILTERED.contains(it)
+        });
         let denied: Vec<c_long> = denied.collect();
         let tries = denied.clone();
         let confined = std::thread::spawn(move || {
