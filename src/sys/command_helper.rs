@@ -17,7 +17,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::process::{Pid, WaitOptions, waitpid};
 use tokio::io::AsyncReadExt;
 
-use super::{descriptors, hardening, threads};
+use super::{descriptors, hardening, memory, threads};
 use crate::command::{CommandChannel, StartCommand};
 
 /// The most descriptors that go with one request: its connection and three pipes.
@@ -135,6 +135,9 @@ fn become_helper(mut control: UnixStream, confine: impl FnOnce() -> String) -> i
     let length = u8::try_from(confinement.len()).map_err(io::Error::other)?;
     control.write_all(&[length])?;
     control.write_all(confinement.as_bytes())?;
+    // It has pages of the daemon's that it will not touch again.
+    memory::shed_heap();
+    memory::shed_code();
     server::serve(control);
     Ok(())
 }
