@@ -8,10 +8,10 @@ use tracing::warn;
 use crate::config::Listen;
 use crate::sys::hardening;
 
-/// Descriptors that open connections of listeners never take: 208 connections of the control socket,
-/// 64 attempts at once with a name look-up and some pipes each, sockets, files, and connections
-/// that are being closed, of which each listener has 128 at most.
-const RESERVED: u64 = 768;
+/// Descriptors that open connections of listeners never take: 208 connections of the control socket
+/// with a pidfd each, 64 attempts at once with a name look-up and some pipes each, sockets, files,
+/// and connections that are being closed, of which each listener has 128 at most.
+const RESERVED: u64 = 1024;
 /// A connection from another host has a second descriptor, to set its hop limit.
 const PER_CONNECTION: u64 = 2;
 /// Descriptors to have at least, so that a reload can add listeners.
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_everything_else() {
-        assert_eq!(fitting(4096), 1664);
+        assert_eq!(fitting(4096), 1536);
         assert_eq!(fitting(1024), 256);
         assert_eq!(fitting(256), 64, "half of them");
         assert!(fitting(0) == 1 && fitting(u64::MAX) > 1 << 32);
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn each_listener_needs_what_its_connections_take() {
         let listen = [Listen::default(), Listen { max_connections: 100, ..Listen::default() }];
-        assert_eq!(needed(&listen), 2 * 1124 + 768);
-        assert_eq!(needed(&[]), 768);
+        assert_eq!(needed(&listen), 2 * 1124 + 1024);
+        assert_eq!(needed(&[]), 1024);
     }
 }

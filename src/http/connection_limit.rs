@@ -8,8 +8,6 @@
 
 mod source;
 mod table;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -106,26 +104,18 @@ pub(super) struct ConnectionPermit {
 }
 
 impl ListenerLimit {
-    /// Waits for a place, some milliseconds at most unless every connection has a request in hand.
+    /// Waits for a place, some milliseconds at most.
     pub(super) async fn admit(&self, newcomer: Newcomer) -> ConnectionPermit {
         let mut source = newcomer.uid.map(Source::User);
         loop {
             let now = newcomer.activity.now();
-            if source.is_none() && self.is_contended() {
-                source = Some((self.limiter.identify)(newcomer.peer, newcomer.local));
-            }
-            match self.place_for(source, now) {
-                Place::Free => return self.enter(source, newcomer),
+            match self.find_place(&newcomer, &mut source, now) {
+                Place::Free => return self.enter(newcomer, source),
                 Place::Taken(victim) => self.evict(victim, now),
                 Place::Soon(time) => tokio::time::sleep(time).await,
                 Place::None => tokio::time::sleep(RETRY).await,
             }
         }
-    }
-
-    /// Whether connections of others might have to be closed soon.
-    pub(super) fn is_contended(&self) -> bool {
-        self.limiter.lock().table.listener(self.id).is_some_and(table::Listener::is_contended)
     }
 
     /// The task that serves the connection of this permit.
@@ -141,22 +131,24 @@ impl ListenerLimit {
         victim.inspect(|victim| self.evict(*victim, now)).is_some()
     }
 
-    fn place_for(&self, source: Option<Source>, now: BootTime) -> Place {
+    /// Looks sources up only if places are scarce: until then no source has more than its share.
+    fn find_place(&self, newcomer: &Newcomer, source: &mut Option<Source>, now: BootTime) -> Place {
         let mut state = self.limiter.lock();
         let identify = |it: &Connection| (self.limiter.identify)(it.peer, it.local);
         if let Some(listener) = state.table.listener_mut(self.id).filter(|it| it.is_contended()) {
+            source.get_or_insert_with(|| (self.limiter.identify)(newcomer.peer, newcomer.local));
             listener.identify(LOOKUPS, identify);
         }
-        let place = state.table.place_for(self.id, source, now);
+        let place = state.table.place_for(self.id, *source, now);
         let Place::Taken(Victim { listener, source: None, .. }) = place else { return place };
-        // Who it is decides now.
+        // The choice depends on whose connections they are.
         if let Some(listener) = state.table.listener_mut(listener) {
             listener.identify(usize::MAX, identify);
         }
-        state.table.place_for(self.id, source, now)
+        state.table.place_for(self.id, *source, now)
     }
 
-    fn enter(&self, source: Option<Source>, newcomer: Newcomer) -> ConnectionPermit {
+    fn enter(&self, newcomer: Newcomer, source: Option<Source>) -> ConnectionPermit {
         let Newcomer { peer, local, activity, .. } = newcomer;
         let accepted = activity.last();
         let connection = Connection { peer, local, accepted, activity, task: None };
@@ -221,3 +213,6 @@ impl Drop for ConnectionPermit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

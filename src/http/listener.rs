@@ -60,6 +60,9 @@ pub struct Listener {
     pub pulse: Pulse,
 }
 
+/// The place of a connection, and what the connection notes there.
+type Permit = (ConnectionPermit, Arc<ConnectionActivity>);
+
 impl Listener {
     /// Accepts until `closing`; connections finish the request in hand then.
     pub async fn serve(self, closing: CancellationToken) {
@@ -75,7 +78,11 @@ impl Listener {
             };
             if let Some((stream, peer)) = accepted {
                 match self.admit(&stream, peer) {
-                    Some(ends) => self.take(stream, peer, ends, &closing).await,
+                    Some((ends, local)) => {
+                        let permit = self.permit(peer, local, &ends).await;
+                        let end = End { closing: closing.clone(), closer: self.closer.subscribe() };
+                        self.spawn(stream, ends, permit, end);
+                    }
                     None => self.turned_away(peer, &strangers),
                 }
             }
@@ -102,8 +109,8 @@ impl Listener {
         }
     }
 
-    /// The ends of a connection that may stay; `None` for a stranger.
-    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Ends> {
+    /// The ends of a connection that may stay, and its local address; `None` for a stranger.
+    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<(Ends, SocketAddr)> {
         let end = stream.local_addr().ok()?;
         let local = end.ip().to_canonical();
         let by_address = self.admission.judge(peer.ip(), local);
@@ -115,7 +122,7 @@ impl Listener {
         };
         tune(stream);
         let caller = Caller { from: peer.ip().to_canonical(), listen: self.address, identity };
-        Some(Ends { local, hops, caller, shown: Shown::default() })
+        Some((Ends { local, hops, caller, shown: Shown::default() }, end))
     }
 
     /// Origin and identity of a peer; `None` for one that may not connect.
@@ -139,30 +146,15 @@ impl Listener {
         Some((origin?, identity))
     }
 
-    /// Serves a connection as soon as there is a place for it.
-    async fn take(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        ends: Ends,
-        closing: &CancellationToken,
-    ) {
-        let Ok(local) = stream.local_addr() else { return };
+    /// Waits for a place of a connection.
+    async fn permit(&self, peer: SocketAddr, local: SocketAddr, ends: &Ends) -> Permit {
         let activity = Arc::new(ConnectionActivity::new(self.endpoint.clock()));
         let uid = ends.caller.identity.uid();
         let newcomer = Newcomer { peer, local, uid, activity: Arc::clone(&activity) };
-        let permit = self.limit.admit(newcomer).await;
-        let end = End { closing: closing.clone(), closer: self.closer.subscribe() };
-        self.spawn(stream, ends, (permit, activity), end);
+        (self.limit.admit(newcomer).await, activity)
     }
 
-    fn spawn(
-        &self,
-        stream: TcpStream,
-        ends: Ends,
-        (permit, activity): (ConnectionPermit, Arc<ConnectionActivity>),
-        end: End,
-    ) {
+    fn spawn(&self, stream: TcpStream, ends: Ends, (permit, activity): Permit, end: End) {
         let (endpoint, connection) = (self.endpoint.clone(), permit.connection());
         let task = self.connections.spawn(async move {
             if let Err(error) = connection::serve(stream, endpoint, ends, &activity, end).await {

@@ -5,7 +5,7 @@ it is ended. Whatever the server closes is opened again. Prints `ready` once all
 five seconds. An ADDRESS is HOST:PORT, [HOST]:PORT, or the path of a Unix socket.
 
 `limits.py probe [--limit MS] NAME=ADDRESS...`: how long another caller waits for an answer: one new
-connection per request. The best of three rounds counts, because other work on the machine can only
+connection per request. The best of eight rounds counts, because other work on the machine can only
 make a round slower. Fails if its median, on any of the addresses, is above the limit.
 
 `limits.py burst COUNT ADDRESS`: COUNT clients at the same time, each of which must get an answer.
@@ -269,7 +269,7 @@ def probe(limit, targets):
     for name, address in (target.split("=", 1) for target in targets):
         request = REQUESTS[name.split("-")[0]]
         medians, errors = [], []
-        for _ in range(3):
+        for _ in range(8):
             times = []
             for _ in range(9):
                 try:

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const HOST_BITS: u32 = 64;
 
 /// Who takes places of a listener. Whoever can choose among many addresses counts once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A user of this host, by uid.
     User(u32),

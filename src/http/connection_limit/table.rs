@@ -1,7 +1,7 @@
 //! Which connections are open, counted by listener and source, and which one is closed when a
 //! newcomer needs a place. Values only: it waits for nothing and closes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,13 +183,13 @@ pub(super) struct Listener {
     address: SocketAddr,
     max: usize,
     is_closed: bool,
-    sources: HashMap<Option<Source>, Group>,
-    source_of: HashMap<Id, Option<Source>>,
+    sources: BTreeMap<Option<Source>, Group>,
+    source_of: BTreeMap<Id, Option<Source>>,
 }
 
 impl Listener {
     fn new(address: SocketAddr, max: usize) -> Self {
-        let (sources, source_of) = (HashMap::new(), HashMap::new());
+        let (sources, source_of) = (BTreeMap::new(), BTreeMap::new());
         Self { address, max, is_closed: false, sources, source_of }
     }
 

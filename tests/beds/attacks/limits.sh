@@ -154,6 +154,7 @@ done
 serve http://127.0.0.1:9
 answered_under "1,400 requests that wait for credentials" host "$attacker" waiting "$imds" \
     --head 'GET /latest/meta-data/iam/security-credentials/dev HTTP/1.1\r\nHost: localhost\r\n'
+check "requests without credentials do not fill the log" test "$(lines)" -lt 100
 serve "$sts" prlimit --nofile=400:400
 for target in "${listeners[@]}"; do
     answered_under "400 open files, 1,400 idle connections to ${target%=*}" host "$attacker" idle "${target#*=}"
