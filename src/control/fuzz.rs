@@ -41,6 +41,7 @@ impl Steer for Counting {
             control: None,
             listeners: Vec::new(),
             roles: Vec::new(),
+            issuers: Vec::new(),
             clients: Vec::new(),
         }
     }

@@ -152,6 +152,7 @@ impl House {
             clock: Arc::clone(&self.clock),
             orders: orders.sender(),
             shown: self.shown.subscribe(),
+            issuers: self.sites.issuer_keys(),
             clients: self.sites.clients(),
             reception: self.reception.clone(),
             locked_sessions: LockedSessions::default(),

@@ -12,7 +12,7 @@ use super::role::Role;
 use super::roles::Roles;
 use crate::clock::Clock;
 use crate::config::{AccessRule, Listen, ListenKind, Settings};
-use crate::container::pod::TokenHistory;
+use crate::container::pod::{IssuerKeys, TokenHistory};
 use crate::http::{
     ContainerSite, ContainerTerms, Endpoint, MetricsSite, PodLog, PodSite, PodTerms, Report, Site,
     Terms, UnknownHosts,
@@ -102,6 +102,11 @@ impl Sites {
     /// Which programs ask, whatever they speak.
     pub(super) fn clients(&self) -> Arc<Clients> {
         Arc::clone(&self.shared.clients)
+    }
+
+    /// The keys of the issuers of pods' tokens.
+    pub(super) fn issuer_keys(&self) -> watch::Receiver<BTreeMap<String, IssuerKeys>> {
+        self.issuers.keys()
     }
 
     /// What consumers are served.

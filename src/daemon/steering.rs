@@ -3,6 +3,7 @@
 //! Knows each role's store and bell, and sends what ends or changes the daemon
 //! to the one loop that may do so.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,14 @@ use super::role::Known;
 use super::sessions::Sessions;
 use crate::clock::{Clock, Now};
 use crate::config::{Events, OnSuspend};
+use crate::container::pod::IssuerKeys;
 use crate::control::{
     Chronicle, Code, Event, Gift, Listed, Minted, Peer, Pending, Reader, Refusal, Steer, Wanted,
 };
 use crate::credentials::Credentials;
 use crate::http::ConnectionCloser;
 use crate::rotation::standing::Standing;
-use crate::status::{Clients, Held, ListenerStatus, RoleStatus, Status};
+use crate::status::{Clients, Held, IssuerStatus, ListenerStatus, RoleStatus, Status};
 use crate::sts::Reception;
 use crate::sts::request::Need;
 use crate::sys::mark::Mark;
@@ -68,6 +70,7 @@ pub(super) struct Steering {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) orders: UnboundedSender<Order>,
     pub(super) shown: watch::Receiver<Shown>,
+    pub(super) issuers: watch::Receiver<BTreeMap<String, IssuerKeys>>,
     pub(super) clients: Arc<Clients>,
     pub(super) reception: Reception,
     /// The MFA sessions, while the daemon is locked.
@@ -87,6 +90,7 @@ impl Steer for Steering {
     fn status(&self) -> Status {
         let now = self.clock.now();
         let shown = self.shown.borrow();
+        let issuers = self.issuers.borrow();
         let roles = shown.roles.iter().map(|role| self.with_ends(role_status(role, now)));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -99,6 +103,10 @@ impl Steer for Steering {
             control: self.socket.clone(),
             listeners: shown.listeners.clone(),
             roles: roles.collect(),
+            issuers: issuers
+                .iter()
+                .map(|(name, keys)| IssuerStatus::new(name, keys, now))
+                .collect(),
             clients: self.clients.list(),
         }
     }

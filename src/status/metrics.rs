@@ -27,7 +27,31 @@ impl Status {
         page.family("assumed_locked", "gauge", "1 while everything is refused.");
         page.sample("assumed_locked", &[], u64::from(self.locked));
         self.roles(&mut page);
+        self.issuers(&mut page);
         page.0
+    }
+
+    fn issuers(&self, page: &mut Page) {
+        if self.issuers.is_empty() {
+            return;
+        }
+        let keys = "assumed_issuer_keys";
+        page.family(keys, "gauge", "Keys of an issuer of pods' tokens that verify tokens now.");
+        for status in &self.issuers {
+            page.sample(
+                keys,
+                &[("issuer", &status.issuer)],
+                status.keys.try_into().unwrap_or(u64::MAX),
+            );
+        }
+        let fetched = "assumed_issuer_keys_fetched_timestamp_seconds";
+        page.family(fetched, "gauge", "When they were fetched last.");
+        for status in &self.issuers {
+            if let Some(at) = status.fetched {
+                let seconds = at.as_second().try_into().unwrap_or_default();
+                page.sample(fetched, &[("issuer", &status.issuer)], seconds);
+            }
+        }
     }
 
     fn roles(&self, page: &mut Page) {

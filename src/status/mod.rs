@@ -5,6 +5,7 @@
 //! an access key id.
 
 mod clients;
+mod issuer;
 mod metrics;
 mod role;
 pub mod scrape;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use clients::{Clients, Seen};
+pub use issuer::IssuerStatus;
 pub use role::{Complaint, Held, Needs, RoleStatus, State};
 pub use span::{absolute, relative, short, when};
 pub use text::{Paint, wrapped};
@@ -47,6 +49,9 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// How each role stands.
     pub roles: Vec<RoleStatus>,
+    /// Whose tokens pods may show, with the keys of each.
+    #[serde(default)]
+    pub issuers: Vec<IssuerStatus>,
     /// Who asked, the last first.
     pub clients: Vec<Seen>,
 }

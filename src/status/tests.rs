@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::{self, BootTime, Now};
 use crate::config::{Environment, Inputs, Overrides, Settings};
+use crate::container::pod::{IssuerKeys, Keyring};
 use crate::credentials::{Credentials, Snapshot};
 use crate::failure::{Failure, Kind};
 use crate::role::AccountId;
@@ -91,6 +92,7 @@ impl Scene {
                 role: None,
             }],
             roles: vec![role],
+            issuers: Vec::new(),
             clients: vec![Seen {
                 user_agent: "Boto3/1.34".to_owned(),
                 requests: 12,
@@ -182,6 +184,44 @@ fn json_carries_all_of_it_and_no_secret() {
 }
 
 #[test]
+fn issuers_are_shown_with_the_age_of_their_keys() {
+    let key = serde_json::json!({"kty": "RSA", "n": "_".repeat(341) + "w", "e": "AQAB"});
+    let keyring = Keyring::read(&serde_json::json!({"keys": [key]}).to_string()).unwrap();
+    let now = moment(HOUR + Duration::from_mins(20));
+    let fetched = |minutes: u64| {
+        let began = moment(HOUR + Duration::from_mins(20 - minutes)).boot;
+        IssuerKeys { fetched: Some((keyring.clone(), began)), attempts: 1 }
+    };
+    let mut status = BEFORE.status();
+    status.now = now.wall;
+    let old = IssuerKeys { fetched: Some((keyring.clone(), moment(HOUR / 3).boot)), attempts: 1 };
+    status.issuers =
+        [("https://a", fetched(4)), ("https://b", old), ("https://c", IssuerKeys::default())]
+            .map(|(issuer, keys)| IssuerStatus::new(issuer, &keys, now))
+            .into();
+    let table = status.table(Paint { colour: false });
+    let expected = "\
+issuer        https://a
+keys          1, fetched 2026-01-01 01:16:00Z (4m 0s ago)
+issuer        https://b
+keys          none that count; fetched 2026-01-01 00:20:00Z (1h 0m ago)
+issuer        https://c
+keys          none yet
+";
+    assert!(table.contains(expected), "{table}");
+    let page = status.metrics();
+    for line in [
+        "assumed_issuer_keys{issuer=\"https://a\"} 1",
+        "assumed_issuer_keys{issuer=\"https://b\"} 0",
+        "assumed_issuer_keys{issuer=\"https://c\"} 0",
+        "assumed_issuer_keys_fetched_timestamp_seconds{issuer=\"https://a\"} 1767230160",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
+    assert!(!page.contains("timestamp_seconds{issuer=\"https://c\"}"), "{page}");
+}
+
+#[test]
 fn metrics_are_samples_with_help_and_type() {
     let status = Scene { snapshot: Some(snapshot()), phase: Phase::Fresh, ..BEFORE }.status();
     let page = status.metrics();
@@ -205,6 +245,8 @@ proptest! {
         let mut status = Scene { failure: Some(failure), ..BEFORE }.status();
         status.roles[0].name.clone_from(&text);
         status.clients[0].user_agent = "x".repeat(500);
+        let issuer = text.clone();
+        status.issuers.push(IssuerStatus { issuer, keys: 0, fetched: Some(Timestamp::MAX) });
         let table = status.table(Paint { colour: false });
         prop_assert!(table.lines().all(|line| line.chars().count() <= 80), "{}", table);
     }

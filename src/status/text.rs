@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use super::{RoleStatus, State, Status, absolute, relative, short, span, when};
+use jiff::Timestamp;
+
+use super::{IssuerStatus, RoleStatus, State, Status, absolute, relative, short, span, when};
 
 /// Columns of the table.
 const WIDTH: usize = 80;
@@ -81,6 +83,9 @@ impl Status {
             let own = own.unwrap_or_default();
             table.line(name, &format!("{} on {}{own}", listener.kind, listener.address));
         }
+        for issuer in &self.issuers {
+            table.issuer(issuer, self.now);
+        }
         for role in &self.roles {
             table.text.push('\n');
             table.role(role, self);
@@ -122,6 +127,17 @@ struct Table {
 }
 
 impl Table {
+    fn issuer(&mut self, status: &IssuerStatus, now: Timestamp) {
+        self.line("issuer", &status.issuer);
+        let keys = match (status.keys, status.fetched) {
+            (0, None) => "none yet".to_owned(),
+            (0, Some(fetched)) => format!("none that count; fetched {}", when(fetched, now)),
+            (keys, Some(fetched)) => format!("{keys}, fetched {}", when(fetched, now)),
+            (keys, None) => keys.to_string(),
+        };
+        self.line("keys", &keys);
+    }
+
     fn role(&mut self, role: &RoleStatus, status: &Status) {
         let active = if role.name == status.active { "" } else { " (not active)" };
         self.line("role", &format!("{}{active}", role.name));

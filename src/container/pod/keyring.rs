@@ -97,6 +97,12 @@ impl Keyring {
         Ok(Self { keys: keys.take(MAX_KEYS).collect(), fingerprint })
     }
 
+    /// How many keys can be used.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// True if no key in it can be used.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
